@@ -1,0 +1,54 @@
+"""Bringing a batch into (account rank, start, record id) order: the order of storage, and the order in which allowances are used."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.kernels import kernel
+
+
+@kernel("void(i4[:], i8[:], u8[:], u8[:], i8[:], i8[:])")
+def sort_by_account(rank, start_at, record_hi, record_lo, counts, order):  # type: ignore[no-untyped-def]
+    """Counting sort by rank (`counts`: zeros, one more than ranks), then insertion sort of each account's few rows by time and id."""
+    rows = rank.shape[0]
+    for i in range(rows):
+        counts[rank[i] + 1] += 1
+    for r in range(counts.shape[0] - 1):
+        counts[r + 1] += counts[r]
+    for i in range(rows):
+        order[counts[rank[i]]] = i
+        counts[rank[i]] += 1
+    for i in range(1, rows):
+        row = order[i]
+        j = i - 1
+        while j >= 0 and rank[order[j]] == rank[row]:
+            other = order[j]
+            later = start_at[other] > start_at[row] or (
+                start_at[other] == start_at[row]
+                and (record_hi[other] > record_hi[row] or (record_hi[other] == record_hi[row] and record_lo[other] > record_lo[row]))
+            )
+            if not later:
+                break
+            order[j + 1] = other
+            j -= 1
+        order[j + 1] = row
+
+
+def account_order(
+    rank: npt.NDArray[np.int32],
+    start_at: npt.NDArray[np.int64],
+    record_hi: npt.NDArray[np.uint64],
+    record_lo: npt.NDArray[np.uint64],
+    *,
+    ranks: int,
+) -> npt.NDArray[np.int64]:
+    """The permutation that sorts equal-length columns by (rank, start, record id); ranks lie in [0, ranks)."""
+    rows = len(rank)
+    # insertion is quadratic in an account's rows, counting is linear in accounts: both only pay on a spread-out batch
+    busiest = int(np.bincount(rank).max(initial=0)) if rows else 0
+    if ranks > 8 * rows + 1024 or busiest > 512:
+        return np.lexsort((record_lo, record_hi, start_at, rank)).astype(np.int64)
+    order = np.empty(rows, np.int64)
+    sort_by_account(rank, start_at, record_hi, record_lo, np.zeros(ranks + 1, np.int64), order)
+    return order

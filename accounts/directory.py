@@ -1,0 +1,161 @@
+"""Who had a service when: assignments compiled to flat arrays, resolved for a whole batch by one kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from accounts.settlement_groups import bucket_of, settlement_groups
+from schemas.kernels import kernel
+from schemas.numbers import DIGITS_MAX, packed_number
+
+UNKNOWN_SERVICE, NO_SERVICE_AT_INSTANT = -1, -2
+
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Accounts in rank order (bucket, settlement group, account id) and their effective-dated service assignments.
+
+    Arrays by account rank: `account_id`, `bill_to`, `group_rank` (rank of the group's first account), `bucket`, `account_key` (permanent).
+    Arrays by assignment: `service_id`, `assigned_rank`, `tariff_index` (into `tariff_ids`), `from_at`, `to_at` (us UTC, half-open),
+    sorted by (service_id, from_at).
+    """
+
+    account_id: npt.NDArray[np.object_]
+    bill_to: npt.NDArray[np.object_]
+    group_rank: npt.NDArray[np.int32]
+    bucket: npt.NDArray[np.int32]
+    account_key: npt.NDArray[np.int32]
+    bucket_starts: npt.NDArray[np.int64]
+    tariff_ids: tuple[str, ...]
+    service_id: npt.NDArray[np.object_]
+    assigned_rank: npt.NDArray[np.int32]
+    tariff_index: npt.NDArray[np.int32]
+    from_at: npt.NDArray[np.int64]
+    to_at: npt.NDArray[np.int64]
+    slot_number: npt.NDArray[np.uint64]
+    slot_first: npt.NDArray[np.int32]
+    slot_count: npt.NDArray[np.int32]
+    rank_of_key: npt.NDArray[np.int32]
+    first_of_service: dict[str, tuple[int, int]]
+
+    @property
+    def accounts(self) -> int:
+        return len(self.account_id)
+
+    def resolve_numbers(self, numbers: npt.NDArray[np.uint64], instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Assignment in force per record, or UNKNOWN_SERVICE, or NO_SERVICE_AT_INSTANT. Packed numbers, us UTC."""
+        out = np.empty(len(numbers), np.int32)
+        resolve(numbers, instants, self.slot_number, self.slot_first, self.slot_count, self.from_at, self.to_at, out)
+        return out
+
+    def resolve_service(self, service_id: str, instant: int) -> int:
+        """The same for one service by name (a meter channel, not a record: there are few)."""
+        first, count = self.first_of_service.get(service_id, (0, 0))
+        for row in range(first, first + count):
+            if self.from_at[row] <= instant < self.to_at[row]:
+                return row
+        return NO_SERVICE_AT_INSTANT if count else UNKNOWN_SERVICE
+
+
+@kernel("void(u8[:], i8[:], u8[:], i4[:], i4[:], i8[:], i8[:], i4[:])")
+def resolve(numbers, instants, slot_number, slot_first, slot_count, from_at, to_at, out):  # type: ignore[no-untyped-def]
+    """Hash look-up of each number, then its few assignments by instant."""
+    mask = np.uint64(slot_number.shape[0] - 1)
+    for i in range(numbers.shape[0]):
+        number = numbers[i]
+        mixed = number * _MIX
+        at = (mixed ^ (mixed >> _SHIFT)) & mask
+        while slot_number[at] != _ZERO and slot_number[at] != number:
+            at = (at + _ONE) & mask
+        if slot_number[at] == _ZERO:
+            out[i] = UNKNOWN_SERVICE
+            continue
+        found = NO_SERVICE_AT_INSTANT
+        first = slot_first[at]
+        for row in range(first, first + slot_count[at]):
+            if from_at[row] <= instants[i] < to_at[row]:
+                found = row
+                break
+        out[i] = found
+
+
+@kernel("void(u8[:], i4[:], i4[:], u8[:], i4[:], i4[:])")
+def fill_slots(numbers, firsts, counts, slot_number, slot_first, slot_count):  # type: ignore[no-untyped-def]
+    mask = np.uint64(slot_number.shape[0] - 1)
+    for i in range(numbers.shape[0]):
+        mixed = numbers[i] * _MIX
+        at = (mixed ^ (mixed >> _SHIFT)) & mask
+        while slot_number[at] != _ZERO:
+            at = (at + _ONE) & mask
+        slot_number[at] = numbers[i]
+        slot_first[at] = firsts[i]
+        slot_count[at] = counts[i]
+
+
+def compile_directory(
+    accounts: pl.DataFrame, services: pl.DataFrame, *, buckets: int, tariff_ids: tuple[str, ...], account_keys: dict[str, int]
+) -> Directory:
+    """Compile checked reference frames (see `reference_files`); `account_keys` gives each account its permanent key."""
+    groups = settlement_groups(accounts)
+    ranked = (
+        accounts.with_columns(group=pl.col("account_id").replace_strict(groups, return_dtype=pl.String))
+        .with_columns(
+            bucket=pl.col("group").replace_strict({g: bucket_of(g, buckets) for g in set(groups.values())}, return_dtype=pl.Int32),
+            account_key=pl.col("account_id").replace_strict(account_keys, return_dtype=pl.Int32),
+        )
+        .sort("bucket", "group", "account_id")
+        .with_row_index("rank")
+        .with_columns(group_rank=pl.col("rank").min().over("group").cast(pl.Int32))
+    )
+    rank_of = dict(zip(ranked["account_id"], ranked["rank"], strict=True))
+    services = services.sort("service_id", "effective_from_at")
+    spans = services.with_row_index("row").group_by("service_id", maintain_order=True).agg(pl.col("row").first(), pl.len().alias("count"))
+    first_of_service = {name: (row, count) for name, row, count in spans.iter_rows()}
+    slots = _number_slots(spans)
+    keys = ranked["account_key"].to_numpy()
+    rank_of_key = np.full(int(keys.max(initial=-1)) + 1, -1, np.int32)
+    rank_of_key[keys] = np.arange(len(keys), dtype=np.int32)
+    bucket = ranked["bucket"].to_numpy()
+    tariff_index = {name: index for index, name in enumerate(tariff_ids)}
+    return Directory(
+        account_id=ranked["account_id"].to_numpy().astype(object),
+        bill_to=ranked["bill_to_account_id"].to_numpy().astype(object),
+        group_rank=ranked["group_rank"].to_numpy(),
+        bucket=bucket,
+        account_key=keys,
+        bucket_starts=np.searchsorted(bucket, np.arange(buckets + 1)).astype(np.int64),
+        tariff_ids=tariff_ids,
+        service_id=services["service_id"].to_numpy().astype(object),
+        assigned_rank=services["account_id"].replace_strict(rank_of, return_dtype=pl.Int32).to_numpy(),
+        tariff_index=services["tariff_id"].replace_strict(tariff_index, return_dtype=pl.Int32).to_numpy(),
+        from_at=services["effective_from_at"].to_numpy(),
+        to_at=services["effective_to_at"].to_numpy(),
+        slot_number=slots[0],
+        slot_first=slots[1],
+        slot_count=slots[2],
+        rank_of_key=rank_of_key,
+        first_of_service=first_of_service,
+    )
+
+
+def _number_slots(
+    spans: pl.DataFrame,
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Open-addressed table of the services whose id is a telephone number, at most half full."""
+    numeric = spans.filter(pl.col("service_id").str.contains(rf"^[0-9]{{1,{DIGITS_MAX}}}$"))
+    size = 64
+    while size < 2 * numeric.height:
+        size *= 2
+    slots = np.zeros(size, np.uint64), np.zeros(size, np.int32), np.zeros(size, np.int32)
+    numbers = np.array([packed_number(name) for name in numeric["service_id"]], dtype=np.uint64)
+    fill_slots(numbers, numeric["row"].cast(pl.Int32).to_numpy(), numeric["count"].cast(pl.Int32).to_numpy(), *slots)
+    return slots
