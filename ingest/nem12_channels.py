@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ingest.nem12_days import CHANNEL
+from ingest.nem12_rows import CHANNEL
 from schemas.errors import Fault
 from schemas.hashing import record_id_of, tenant_seed, text_words
 from schemas.quantities import METER_UNITS, UsageKind
 
 INTERVAL_MINUTES = (5, 10, 15, 30, 60)
+INTERVALS_MAX = 1440 // min(INTERVAL_MINUTES)
 CONSUMPTION = "E"  # suffixes are seen from the market: E is what the customer takes, B what he feeds in, Q and K reactive
 _REACTIVE = ("Q", "K")
 _NMI = re.compile(r"[A-Za-z0-9]{1,16}")
 _SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]")
-_STAMP = re.compile(r"\d{8}(\d{4}(\d{2})?)?")
+_STAMP = re.compile(r"[0-9]{8}([0-9]{4}([0-9]{2})?)?")
 _CHANNEL_FIELDS = (9, 10)  # the next scheduled read date may be missing altogether
 _HEADER_FIELDS_MIN = 3
 _HEADER_FIELDS_MAX = 5
@@ -53,8 +54,20 @@ def read_channels(lines: list[str], wheres: list[str], *, tenant: str) -> tuple[
     """The channels of all 200 lines, and the faults of each; a line with faults has `count` 0, so that its days are not read."""
     channels = Channels(np.zeros(len(lines), dtype=CHANNEL))
     seed = tenant_seed(tenant)
-    found = [_read_channel(line, where, seed, channels, index) for index, (line, where) in enumerate(zip(lines, wheres, strict=True))]
+    found: list[list[Fault]] = []
+    first: dict[str, int] = {}  # some providers repeat the same 200 before every day
+    for index, (line, where) in enumerate(zip(lines, wheres, strict=True)):
+        same = first.setdefault(line, index)
+        found.append(_read_channel(line, where, seed, channels, index) if same == index else _repeat(channels, same, index))
     return channels, found
+
+
+def _repeat(channels: Channels, same: int, index: int) -> list[Fault]:
+    """A 200 line that was there before: the same again, and its faults were told already."""
+    channels.rows[index] = channels.rows[same]
+    for texts in (channels.metering_point_id, channels.suffix, channels.meter_serial, channels.unit):
+        texts.append(texts[same])
+    return []
 
 
 def _read_channel(line: str, where: str, seed: int, channels: Channels, index: int) -> list[Fault]:
@@ -86,7 +99,9 @@ def _channel_faults(fields: list[str], where: str) -> list[Fault]:
     if not _NMI.fullmatch(fields[1]):
         faults.append(Fault(where, "the NMI cannot be used", repr(fields[1]), "1 to 16 letters and digits", code="identifier"))
     if not _SUFFIX.fullmatch(fields[4]):
-        faults.append(Fault(where, "the NMI suffix cannot be used", repr(fields[4]), "a letter and a digit such as E1", code="identifier"))
+        faults.append(
+            Fault(where, "the NMI suffix cannot be used", repr(fields[4]), "a letter and a digit such as E1", code="identifier")
+        )
     if fields[8] not in map(str, INTERVAL_MINUTES):
         must_be = "one of " + ", ".join(map(str, INTERVAL_MINUTES))
         faults.append(Fault(where, "the interval length cannot be used", repr(fields[8]), must_be, code="interval_length"))

@@ -47,8 +47,8 @@ def field_end(text: Text, at: int, end: int) -> int:  # pragma: no cover
 def read_decimal(text: Text, at: int, end: int, decimals: int) -> tuple[int, int, int]:  # pragma: no cover
     """(value in base units, traits, end of the field) of a decimal text times 10**decimals, in integers only.
 
-    Traits are NEGATIVE | OUT_OF_RANGE (more decimals than the base unit holds, or beyond VALUE_MAX; the value is 0 then) or one of
-    EMPTY (the value is EMPTY_VALUE) and NOT_A_NUMBER. Accepted: digits, at most one point among them, one leading minus.
+    Traits are NEGATIVE | OUT_OF_RANGE (more decimals than the base unit holds, or beyond VALUE_MAX; the value is 0 then) or one
+    of EMPTY (the value is EMPTY_VALUE) and NOT_A_NUMBER. Accepted: digits, at most one point among them, one leading minus.
     `decimals` -1 is an unknown unit: the text is checked, the value is 0.
     """
     start = at
@@ -62,7 +62,7 @@ def read_decimal(text: Text, at: int, end: int, decimals: int) -> tuple[int, int
             fraction = 0
             at += 1
             continue
-        digit = np.int64(text[at]) - 48
+        digit: Any = np.int64(text[at]) - 48
         if digit < 0 or digit > 9:
             return 0, 8, at
         digits += 1
@@ -99,7 +99,7 @@ def read_digits(text: Text, at: int, to: int) -> int:  # pragma: no cover
         return -1
     number = 0
     for place in range(at, to):
-        digit = np.int64(text[place]) - 48
+        digit: Any = np.int64(text[place]) - 48
         if digit < 0 or digit > 9:
             return -1
         number = number * 10 + digit
@@ -111,7 +111,7 @@ def read_day_on(text: Text, at: int, to: int) -> int:  # pragma: no cover
     """Days since 1970-01-01 of a date YYYYMMDD that the calendar has, or -1."""
     if to - at != 8:
         return -1
-    number = read_digits(text, at, to)
+    number: int = read_digits(text, at, to)
     year, month, day = number // 10_000, number // 100 % 100, number % 100
     if number < 0 or year < FIRST_YEAR or year > LAST_YEAR or month < 1 or month > 12 or day < 1:
         return -1
@@ -138,7 +138,7 @@ def read_instant(text: Text, at: int, to: int) -> int:  # pragma: no cover
     length = to - at
     if length != 8 and length != 12 and length != 14:
         return -1
-    day_on = read_day_on(text, at, at + 8)
+    day_on: int = read_day_on(text, at, at + 8)
     hour, minute, second = 0, 0, 0
     if length >= 12:
         hour, minute = read_digits(text, at + 8, at + 10), read_digits(text, at + 10, at + 12)
@@ -162,7 +162,7 @@ def is_flag(text: Text, at: int, to: int) -> bool:  # pragma: no cover
 @inline_kernel
 def read_flag(text: Text, at: int, end: int, row: Any) -> int:  # pragma: no cover
     """Set `row.flag` and `row.method` from the field at `at`; returns its end, or -1 if it is no quality method."""
-    to = field_end(text, at, end)
+    to: int = field_end(text, at, end)
     if not is_flag(text, at, to):
         return -1
     row.flag = text[at]
@@ -223,4 +223,5 @@ def absorb_text(state: np.uint64, text: Text, at: int, to: int) -> np.uint64:  #
             word = np.uint64(0)
     if (to - at) % 8:
         state = absorb(state, word, HI_MULTIPLIER)
-    return absorb(state, np.uint64(to - at), HI_MULTIPLIER)
+    state = absorb(state, np.uint64(to - at), HI_MULTIPLIER)
+    return state  # noqa: RET504 - typed, as the call is not

@@ -1,9 +1,9 @@
-"""The lines of a NEM12 file: where each begins and ends, what record it is, and whether records follow each other as they must."""
+"""The lines of a NEM12 file: where each begins and ends, what record it is, and whether it may stand where it does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +43,14 @@ _MAY_FOLLOW = np.zeros((len(LineKind), len(LineKind)), dtype=np.bool_)
 for _before, _then in _AFTER.items():
     _MAY_FOLLOW[_before, list(_then)] = True
 _MAY_FOLLOW[:, LineKind.OTHER] = False
+_MAY_FOLLOW[:, LineKind.BLANK] = False  # elsewhere than after the 900 blank lines are where files were cut or glued
+_MAY_FOLLOW[LineKind.END, LineKind.BLANK] = True
 
 _LF = np.uint8(10)
 _CR = np.uint8(13)
 _SPACE = np.uint8(32)
 _COMMA = np.uint8(44)
+_SLICE_BYTES = 1 << 22
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -55,8 +58,8 @@ _BOM = b"\xef\xbb\xbf"
 def scan_lines(text: Text, at: int, lines: npt.NDArray[np.void]) -> int:  # pragma: no cover
     """Fill `lines` (LINE, one per line feed plus one) from position `at`; returns how many lines there are.
 
-    A line ends before its LF or CRLF; what follows the last line feed is a line only if it is not empty. `has_control` marks a byte
-    below space inside the line.
+    A line ends before its LF or CRLF; what follows the last line feed is a line only if it is not empty. `has_control` marks a
+    byte below space inside the line.
     """
     size = text.shape[0]
     count = 0
@@ -87,7 +90,7 @@ def line_kind(text: Text, start: int, end: int) -> int:  # pragma: no cover
         return 7
     code = 0
     for at in range(start, start + 3):
-        digit = np.int64(text[at]) - 48
+        digit: Any = np.int64(text[at]) - 48
         if digit < 0 or digit > 9:
             return 7
         code = code * 10 + digit
@@ -98,34 +101,26 @@ def line_kind(text: Text, start: int, end: int) -> int:  # pragma: no cover
     return code // 100 if code in (100, 200, 300, 400) else 7
 
 
-@dataclass(frozen=True, slots=True)
-class Misplaced:
-    """A line that is not allowed where it stands: its index, what it is, and the record before it."""
-
-    line: int
-    kind: LineKind
-    before: LineKind
-
-
-def lines_of(text: Text) -> npt.NDArray[np.void]:
-    """All lines of a file as LINE rows; a byte order mark at the start belongs to none."""
-    lines = np.zeros(int(np.count_nonzero(text == _LF)) + 1, dtype=LINE)
+def lines_of(text: Text, count: int) -> npt.NDArray[np.void]:
+    """All lines of a file with `count` line feeds as LINE rows; a byte order mark at the start belongs to none."""
+    lines = np.zeros(count + 1, dtype=LINE)
     at = len(_BOM) if text[: len(_BOM)].tobytes() == _BOM else 0
     return lines[: scan_lines(text, at, lines)]
 
 
-def misplaced_lines(kinds: npt.NDArray[np.uint8]) -> list[Misplaced]:
-    """Every line that may not follow the one before it, in file order. Blank lines are allowed after the 900 only: elsewhere they
-    are where files were cut or glued."""
-    filled = np.flatnonzero(kinds != LineKind.BLANK)
-    this = kinds[filled]
-    before = np.concatenate([np.array([LineKind.START], dtype=np.uint8), this[:-1]]) if this.size else this
-    wrong = ~_MAY_FOLLOW[before, this]
-    found = [Misplaced(int(line), LineKind(kind), LineKind(prior)) for line, kind, prior in
-             zip(filled[wrong].tolist(), this[wrong].tolist(), before[wrong].tolist(), strict=True)]
-    blank = np.flatnonzero(kinds == LineKind.BLANK)
-    ordinal = np.searchsorted(filled, blank) - 1  # the last filled line before each blank one
-    prior_kinds = np.where(ordinal >= 0, this[np.maximum(ordinal, 0)], LineKind.START) if this.size else np.zeros(blank.size)
-    found += [Misplaced(int(line), LineKind.BLANK, LineKind(int(prior))) for line, prior in
-              zip(blank.tolist(), prior_kinds.tolist(), strict=True) if prior != LineKind.END]
-    return sorted(found, key=lambda one: one.line)
+def count_line_feeds(text: Text) -> int:
+    """How many line feeds there are, without memory in proportion."""
+    return sum(int(np.count_nonzero(text[at : at + _SLICE_BYTES] == _LF)) for at in range(0, len(text), _SLICE_BYTES))
+
+
+def kinds_before(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """For each line the kind of the last line before it that is not blank (START if there is none)."""
+    filled = np.where(kinds != LineKind.BLANK, np.arange(1, len(kinds) + 1), 0)
+    last = np.concatenate([np.zeros(1, dtype=np.int64), np.maximum.accumulate(filled)[:-1]]) if len(kinds) else filled
+    with_start: npt.NDArray[np.uint8] = np.concatenate([np.array([LineKind.START], dtype=np.uint8), kinds])
+    return np.take(with_start, last)
+
+
+def misplaced_lines(kinds: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The indexes of lines that may not follow what is before them."""
+    return np.flatnonzero(~_MAY_FOLLOW[before, kinds])

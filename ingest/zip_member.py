@@ -1,7 +1,7 @@
 """The one file inside a zip archive, taken out under caps: what arrives from outside must not blow up memory or time.
 
 Meter data providers exchange each file zipped alone. Everything else that an archive can be (several members, archives within,
-encrypted, a bomb) is refused with its cause. Offsets that are recorded for a zipped source count in the member, not in the archive.
+encrypted, a bomb) is refused with its cause. Offsets recorded for a zipped source count in the member, not in the archive.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def open_single_member(raw: bytes, name: str) -> tuple[str, bytes]:
             member = _single_member(archive, name, len(raw))
             content = _read_capped(archive, member, name)
     except _BROKEN as cause:
-        raise _refused(name, "cannot be read as a zip archive", str(cause), "an undamaged zip archive", "broken_archive") from cause
+        raise _refused(
+            name, "cannot be read as a zip archive", str(cause), "an undamaged zip archive", "broken_archive"
+        ) from cause
     if content.startswith(_NESTED_STARTS):
         raise _refused(f"{name}: {member.filename}", "is an archive inside an archive", "", "a plain text file", "nested_archive")
     return member.filename, content
@@ -61,7 +63,9 @@ def _single_member(archive: zipfile.ZipFile, name: str, raw_bytes: int) -> zipfi
     if member.flag_bits & _ENCRYPTED:
         raise _refused(inside, "is encrypted", "", "unencrypted", "encrypted_archive")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _refused(inside, "unknown compression", f"method {member.compress_type}", "stored or deflate", "archive_compression")
+        raise _refused(
+            inside, "unknown compression", f"method {member.compress_type}", "stored or deflate", "archive_compression"
+        )
     if member.file_size > MEMBER_BYTES_MAX:
         raise _refused(inside, "is too large", f"{member.file_size} bytes", f"at most {MEMBER_BYTES_MAX} bytes", "archive_size")
     packed_bytes = min(member.compress_size, raw_bytes)
@@ -79,7 +83,9 @@ def _read_capped(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
         while part := source.read(_CHUNK_BYTES):
             size += len(part)
             if size > member.file_size:
-                raise _refused(f"{name}: {member.filename}", "is longer than declared", "", f"{member.file_size} bytes", "archive_size")
+                raise _refused(
+                    f"{name}: {member.filename}", "is longer than declared", "", f"{member.file_size} bytes", "archive_size"
+                )
             parts.append(part)
     if size != member.file_size:
         was, must_be = f"{size} bytes", f"{member.file_size} bytes"

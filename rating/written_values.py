@@ -18,6 +18,7 @@ from schemas.zones import instant_us, local_midnight_us
 
 AMOUNT_NANO_MAX = 10**18
 QUANTITY_MAX = 2**62
+WEIGHT_MAX = 1_000_000
 
 UNITS: dict[str, tuple[UsageKind, int]] = {
     "ms": (UsageKind.VOICE, 1),

@@ -121,6 +121,18 @@ class CommitLog(Protocol):
 
     def notes(self, kind: str) -> list[tuple[int, Mapping[str, Any]]]: ...
 
+    def chain(self) -> list[tuple[int, str, str]]:
+        """(sequence, body, chain hash) of every commit."""
+        ...
+
+    def billed_by_commit(self) -> list[tuple[int, int, int]]:
+        """(sequence, period, rows) by which each commit changed what is billed."""
+        ...
+
+    def period_commits(self) -> dict[int, int]:
+        """Closed period -> sequence of the commit that closed it."""
+        ...
+
     # sources
     def claim_source(self, sha256: str, name: str, drop: str, size_bytes: int) -> Source: ...
 

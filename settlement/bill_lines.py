@@ -60,6 +60,10 @@ LINES: Columns = {
     "amount_nano": INT128,
     "currency": pl.String,
 }
+_ORDER = [
+    *("bill_to_account_id", "closing", "account_id", "rank"),
+    *("tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm"),
+]
 _KEY = ["account_id", "period", "kind", "tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm"]
 
 
@@ -101,7 +105,7 @@ def numbered_lines(lines: pl.DataFrame, period: Period, *, seed: int) -> pl.Data
         closing=pl.col("kind").is_in(closing),
         period=pl.lit(period.label),
         bill_number=pl.concat_str(pl.lit(f"{period.label}-"), "bill_to_account_id"),
-    ).sort("bill_to_account_id", "closing", "account_id", "rank", "tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm")
+    ).sort(*_ORDER)
     key = [ordered[name].cast(pl.String) for name in _KEY]
     numbered = ordered.with_columns(
         content_ids(key, seed=seed).alias("line_id"),

@@ -1,4 +1,4 @@
-"""Stable ids of rows from their text columns: 32 hexadecimal digits, equal to `schemas.hashing.record_id_of` over the texts' words."""
+"""Stable ids of rows from their text columns: 32 hexadecimal digits, as `schemas.hashing.record_id_of` gives over their words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _start_lanes(seed: np.uint64, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np
 def _absorb_texts(
     offsets: npt.NDArray[np.int64], text: npt.NDArray[np.uint8], hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]
 ) -> None:
-    """Both lanes of row i take `schemas.hashing.text_words` of text[offsets[i]:offsets[i + 1]]; offsets has one more than rows."""
+    """Both lanes of row i take `schemas.hashing.text_words` of text[offsets[i]:offsets[i + 1]]; rows + 1 offsets, ascending."""
     for i in range(hi.shape[0]):
         start, end = offsets[i], offsets[i + 1]
         state_hi, state_lo = hi[i], lo[i]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from settlement.content_ids import text_buffers
+from settlement.exact import decimal_digits
 
 
 def digest_of(frames: Mapping[str, pl.DataFrame]) -> str:
@@ -21,11 +22,11 @@ def digest_of(frames: Mapping[str, pl.DataFrame]) -> str:
     digest = hashlib.sha256()
     for name in sorted(frames):
         frame = frames[name]
-        _add(digest, f"{name}\0{frame.height}\0{frame.width}\0".encode())
+        digest.update(f"{name}\0{frame.height}\0{frame.width}\0".encode())
         ordered = frame.sort(frame.columns) if frame.width else frame
         for column in ordered.iter_columns():
             assert not column.null_count(), f"{name}.{column.name} has nulls"
-            _add(digest, f"{column.name}\0{column.dtype}\0".encode())
+            digest.update(f"{column.name}\0{column.dtype}\0".encode())
             _add_values(digest, column)
     return digest.hexdigest()
 
@@ -33,14 +34,11 @@ def digest_of(frames: Mapping[str, pl.DataFrame]) -> str:
 def _add_values(digest: Any, column: pl.Series) -> None:
     if column.dtype == pl.String:
         offsets, text = text_buffers(column)
-        _add(digest, np.diff(offsets).astype("<i8").tobytes())
-        _add(digest, text[offsets[0] : offsets[-1]].tobytes())
+        digest.update(np.diff(offsets).astype("<i8").tobytes())
+        digest.update(text[offsets[0] : offsets[-1]].tobytes())
     elif column.dtype == pl.Int128:
-        low = (column.to_frame() if False else column).rename("v").to_frame()
-        _add(digest, b"")
+        digits = decimal_digits(column)
+        words = np.frombuffer(digits.buffers()[1], np.uint8)
+        digest.update(words[16 * digits.offset : 16 * (digits.offset + len(digits))].tobytes())
     else:
-        _add(digest, column.to_physical().to_numpy().tobytes())
-
-
-def _add(digest: Any, piece: bytes) -> None:
-    digest.update(piece)
+        digest.update(column.to_physical().to_numpy().tobytes())

@@ -1,8 +1,8 @@
 """Exact 128-bit integer arithmetic in Polars: nano-units and quantities, rounded by magnitude, never a float.
 
-Polars wraps silently where a 128-bit integer overflows, so the ranges are proved at the door (`settlement.frames`): each amount is
-below 10**22 in magnitude and a frame holds fewer than 10**9 rows, hence every sum is below 10**31, a sum times a rate in ppm below
-10**37, and Int128 holds 1.7 * 10**38.
+Polars wraps silently where a 128-bit integer overflows, so the ranges are proved at the door (`settlement.frames`): each amount
+is below 10**22 in magnitude and a frame holds fewer than 10**9 rows. Hence every sum is below 10**32 and a sum times a rate in
+ppm below 10**38, also when doubled for rounding; Int128 holds 1.7 * 10**38.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import polars as pl
+import pyarrow as pa
 
 from schemas.money import minor_unit_nano
 
@@ -52,3 +53,10 @@ def minor_units(currencies: Iterable[str]) -> pl.DataFrame:
         {"currency": names, "minor_nano": [minor_unit_nano(name) for name in names]},
         schema={"currency": pl.String, "minor_nano": INT128},
     )
+
+
+def decimal_digits(column: pl.Series) -> pa.Array:
+    """The integers of an Int128 series without nulls as an Arrow decimal128(38, 0) array: Arrow has no 128-bit integers."""
+    assert column.dtype == INT128 and not column.null_count(), column.name
+    digits = column.cast(pl.Decimal(38, 0)).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return digits.combine_chunks() if isinstance(digits, pa.ChunkedArray) else digits

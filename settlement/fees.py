@@ -15,9 +15,7 @@ from settlement.exact import INT128, int128, rounded_ratio
 _FIRST_WRITABLE_AT, _LAST_WRITABLE_AT = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
-def fees_in_force(
-    contracts: pl.DataFrame, fees: pl.DataFrame, period: Period, day_starts: npt.NDArray[np.int64]
-) -> pl.DataFrame:
+def fees_in_force(contracts: pl.DataFrame, fees: pl.DataFrame, period: Period, day_starts: npt.NDArray[np.int64]) -> pl.DataFrame:
     """Contracts joined with the fees of each tariff version in force during them, within the period.
 
     A local day belongs to whatever is in force at its first instant. So days tile: contracts or versions that follow each other
@@ -90,9 +88,7 @@ def _with_version(fees: pl.DataFrame) -> pl.DataFrame:
         return fees
     at = pl.col("version_from_at")
     writable = pl.when(at.is_between(_FIRST_WRITABLE_AT, _LAST_WRITABLE_AT)).then(at)
-    return fees.with_columns(
-        version=pl.from_epoch(writable, time_unit="us").dt.strftime("%Y-%m-%dT%H:%M:%SZ").fill_null("")
-    )
+    return fees.with_columns(version=pl.from_epoch(writable, time_unit="us").dt.strftime("%Y-%m-%dT%H:%M:%SZ").fill_null(""))
 
 
 def _price_texts(lines: pl.DataFrame, period: Period) -> pl.DataFrame:

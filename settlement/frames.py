@@ -83,7 +83,7 @@ def check_inputs(
         "usage_items": (usage_items, USAGE_ITEMS),
         "contracts": (contracts, CONTRACTS),
         "accounts": (accounts, ACCOUNTS),
-        "fees": (fees, FEES),
+        "fees": (fees, {**FEES, "version": pl.String} if "version" in fees.columns else FEES),
         "taxes": (taxes, TAXES),
         "carried": (carried, CARRIED),
     }
@@ -93,6 +93,8 @@ def check_inputs(
     faults += _repeated(accounts, ["account_id"], "accounts")
     faults += _repeated(carried, ["account_id"], "carried")
     faults += _repeated(fees, ["tariff_id", "version_from_at", "name"], "fees")
+    if "version" in fees.columns:
+        faults += _repeated(fees, ["tariff_id", "version", "name"], "fees")
     faults += _repeated(taxes, ["tariff_id", "version_from_at", "name"], "taxes")
     faults += _version_faults(fees, "fees") + _version_faults(taxes, "taxes")
     for name, frame in (("usage_items", usage_items), ("contracts", contracts), ("carried", carried)):
@@ -124,7 +126,7 @@ def _shape_faults(name: str, frame: pl.DataFrame, columns: Columns) -> list[Faul
 def _repeated(frame: pl.DataFrame, key: Sequence[str], name: str) -> list[Fault]:
     doubled = frame.group_by(key).len().filter(pl.col("len") > 1).sort(key).head(_EXAMPLES_MAX)
     return [
-        Fault(f"{name} {' '.join(str(part) for part in row[:-1])}", "the key is repeated", was=f"{row[-1]} rows", must_be="one row")
+        Fault(f"{name} {' '.join(map(str, row[:-1]))}", "the key is repeated", f"{row[-1]} rows", "one row", code="repeated_key")
         for row in doubled.iter_rows()
     ]
 
@@ -204,9 +206,9 @@ def _range_faults(usage_items: pl.DataFrame, taxes: pl.DataFrame, carried: pl.Da
             # Int128's least value has no magnitude, hence two comparisons and no abs().
             beyond = frame.filter((pl.col(column) >= MAGNITUDE_LIMIT) | (pl.col(column) <= -MAGNITUDE_LIMIT))
             if beyond.height:
-                where = f"{name}.{column} of account {beyond['account_id'][0]!r}"
+                where, was = f"{name}.{column} of account {beyond['account_id'][0]!r}", str(beyond[column][0])
                 must_be = f"a magnitude below {MAGNITUDE_LIMIT}"
-                faults.append(Fault(where, "beyond the range of exact sums", str(beyond[column][0]), must_be, code="out_of_range"))
+                faults.append(Fault(where, "beyond the range of exact sums", was, must_be, code="out_of_range"))
     for row in taxes.filter(~pl.col("rate_ppm").is_between(0, PPM)).head(_EXAMPLES_MAX).iter_rows(named=True):
         where = f"tax {row['name']!r} of tariff {row['tariff_id']!r}"
         faults.append(Fault(where, "no such rate", f"{row['rate_ppm']} ppm", f"0 to {PPM} ppm", code="tax_rate"))

@@ -53,7 +53,8 @@ def postings_of(bills: pl.DataFrame, lines: pl.DataFrame, *, seed: int) -> pl.Da
     that, and the balance of rounding_carried over all periods is what customers still carry. Postings of nothing are left out.
 
     Returns:
-        POSTINGS; one of debit and credit is zero, neither is negative; an id follows from (period, account, ledger account, line).
+        POSTINGS; one of debit and credit is zero, neither is negative; a posting's id follows from (period, account, ledger
+        account, line).
     """
     of_bill = bills.select(
         "journal_entry_id", "bill_number", "account_id", "period", "currency", pl.col("issue_on").alias("booked_on")

@@ -47,7 +47,8 @@ def check_money(usage_items: pl.DataFrame, settlement: Settlement, *, carried_in
 
 def _rated_faults(usage_items: pl.DataFrame) -> Iterator[Fault]:
     expected = pl.col("list_nano") - pl.col("allowance_nano") - pl.col("discount_nano")
-    keyed = usage_items.select(key=pl.concat_str("account_id", "service_id", "item", separator=" "), was="net_nano", must_be=expected)
+    key = pl.concat_str("account_id", "service_id", "item", separator=" ")
+    keyed = usage_items.select(key=key, was="net_nano", must_be=expected)
     yield from _differences(keyed, "usage", "net is not list - allowance - discount")
 
 
@@ -59,13 +60,12 @@ def _charged_faults(usage_items: pl.DataFrame, lines: pl.DataFrame) -> Iterator[
 
 def _line_faults(lines: pl.DataFrame) -> Iterator[Fault]:
     units = lines.join(minor_units(lines["currency"].unique()), on="currency", how="left").with_columns(key=pl.col("line_id"))
-    broken = units.filter(pl.col("amount_nano") % pl.col("minor_nano") != 0)
     whole = pl.col("amount_nano") // pl.col("minor_nano") * pl.col("minor_nano")
-    yield from _differences(broken.select("key", was="amount_nano", must_be=whole), "line", "the amount is not in whole minor units")
-    far = units.filter(
-        (pl.col("kind") != _NIL_EXACT) & ((pl.col("amount_nano") - pl.col("exact_nano")).abs() * 2 > pl.col("minor_nano"))
-    )
-    yield from _differences(far.select("key", was="amount_nano", must_be="exact_nano"), "line", "the amount is not its exact value rounded")
+    uneven = units.select("key", was="amount_nano", must_be=whole)
+    yield from _differences(uneven, "line", "the amount is not in whole minor units")
+    off = (pl.col("amount_nano") - pl.col("exact_nano")).abs() * 2 > pl.col("minor_nano")
+    far = units.filter((pl.col("kind") != _NIL_EXACT) & off).select("key", was="amount_nano", must_be="exact_nano")
+    yield from _differences(far, "line", "the amount is not its exact value rounded")
     taxed = units.filter(pl.col("kind") == LineKind.TAX.value)
     yield from _differences(taxed.select("key", was="exact_nano", must_be="amount_nano"), "line", "a tax leaves a residue")
     lent = units.filter(pl.col("kind") == _NIL_EXACT)
@@ -88,7 +88,8 @@ def _bill_faults(bills: pl.DataFrame, lines: pl.DataFrame) -> Iterator[Fault]:
         must_be = sums.select("key", must_be=name)
         yield from _differences(_side_by_side(was, must_be), "bill", f"{name} is not that of its lines", money=name != "count")
     parts = pl.col("net_nano") + pl.col("tax_nano") + pl.col("rounding_nano")
-    yield from _differences(bills.select(key="bill_number", was=parts, must_be="total_nano"), "bill", "net + tax + rounding is not total")
+    totals = bills.select(key="bill_number", was=parts, must_be="total_nano")
+    yield from _differences(totals, "bill", "net + tax + rounding is not total")
     yield from _repeats(bills, "bill_number")
 
 
@@ -138,7 +139,8 @@ def _carried_faults(settlement: Settlement, carried_in: pl.DataFrame | None) -> 
     yield from _differences(kept, "account", "carried out is not carried in + exact - total")
     units = bills.join(minor_units(bills["currency"].unique()), on="currency", how="left")
     large = units.filter(pl.col("carried_out_nano").abs() >= pl.col("minor_nano"))
-    yield from _differences(large.select(key="account_id", was="carried_out_nano", must_be="rounding_nano"), "account", "carries a minor unit")
+    kept_back = large.select(key="account_id", was="carried_out_nano", must_be=pl.col("carried_out_nano") % pl.col("minor_nano"))
+    yield from _differences(kept_back, "account", "carries a whole minor unit that was not billed")
     handed = settlement.carried.select(key="account_id", was="carried_nano")
     expected = bills.select(key="account_id", must_be="carried_out_nano")
     if carried_in is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
+from settlement.exact import decimal_digits
 from settlement.output_schemas import MONEY, QUANTITY
 
 _NANO = "_nano"
@@ -40,10 +41,8 @@ def frame_column(field: pa.Field) -> str:
 
 
 def _array(column: pl.Series, arrow_type: pa.DataType) -> pa.Array:
+    if pa.types.is_decimal(arrow_type):
+        digits = decimal_digits(column)
+        return pa.Array.from_buffers(arrow_type, len(digits), digits.buffers(), offset=digits.offset)
     assert not column.null_count(), f"{column.name} has nulls"
-    if not pa.types.is_decimal(arrow_type):
-        return column.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_type)
-    digits = column.cast(pl.Decimal(38, 0)).to_arrow(compat_level=pl.CompatLevel.oldest())
-    if isinstance(digits, pa.ChunkedArray):
-        digits = digits.combine_chunks()
-    return pa.Array.from_buffers(arrow_type, len(digits), digits.buffers(), offset=digits.offset)
+    return column.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_type)

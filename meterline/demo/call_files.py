@@ -78,11 +78,12 @@ def final_places(frame: pl.DataFrame, hashes: list[bytes]) -> pl.DataFrame:
     ranks = [sorted(hashes).index(source) for source in hashes]
     labels = {number: reason.label for number, reason in enumerate(_BREAKAGES, 1)}
     broken = pl.col("breakage").replace_strict(labels, default=None, return_dtype=pl.String)
-    offset = pl.int_range(pl.len())
-    order = pl.lit(pl.Series(ranks, dtype=pl.Int64)).gather(pl.col("file")) * pl.len() + offset
-    copy = (pl.col("twin") >= 0) & (order > order.min().over("twin"))
+    source = pl.Series(ranks, dtype=pl.Int64).gather(frame["file"])
+    # a column of its own before the window: inside it, row numbers would count from the start of each pair
+    ordered = frame.with_columns(order=source * frame.height + pl.int_range(frame.height, eager=True))
+    copy = (pl.col("twin") >= 0) & (pl.col("order") > pl.col("order").min().over("twin"))
     place = pl.when(copy).then(pl.lit(DUPLICATE)).otherwise(pl.coalesce(broken, pl.col("place"), pl.lit(BILLED)))
-    return frame.select("file", place.alias("place"))
+    return ordered.select("file", place.alias("place"))
 
 
 def _line_text() -> pl.Expr:

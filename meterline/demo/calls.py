@@ -113,7 +113,7 @@ def _records(random: np.random.Generator, subscribers: Holdings, who: I64, start
     voice, volume = kind == VOICE, kind == VOLUME
     numbers = np.array([int(number) for number in subscribers.identifiers], dtype=np.int64)[who]
     served = np.where(roles == UNKNOWN, UNKNOWN_NUMBER + who, numbers)
-    duration = np.where(voice, skewed(random, 1, 900, count), np.where(volume, skewed(random, 10, 7200, count), 0))
+    duration = np.where(voice, skewed(random, 1, 600, count), np.where(volume, skewed(random, 10, 7200, count), 0))
     duration[roles == UNANSWERED] = 0
     down = np.where(volume, skewed(random, 2_000, 120_000_000, count), 0)
     up = down // random.integers(5, 30, count)

@@ -22,7 +22,7 @@ GENERATION_EVERY = 25  # each 25th point has a roof that feeds in
 
 @dataclass(frozen=True, slots=True)
 class MeterMonth:
-    """Readings in Wh: `wh[point, day, slot]`, `generation_wh[roof, day, slot]`; `role[point, day]` says which days are special."""
+    """Readings in Wh, `wh[point, day, slot]` and `generation_wh[roof, day, slot]`; `role[point, day]` marks special days."""
 
     points: tuple[str, ...]
     days: tuple[date, ...]

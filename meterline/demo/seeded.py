@@ -16,8 +16,8 @@ def stream(seed: int, purpose: int) -> np.random.Generator:
 def weighted(random: np.random.Generator, weights: I64, count: int) -> I64:
     """Indices of `weights`, each drawn in proportion to its integer weight."""
     bounds = np.cumsum(weights)
-    drawn: I64 = np.searchsorted(bounds, random.integers(0, bounds[-1], count), side="right")
-    return drawn
+    drawn: I64 = random.integers(0, bounds[-1], count)
+    return np.searchsorted(bounds, drawn, side="right")
 
 
 def skewed(random: np.random.Generator, least: int, most: int, count: int) -> I64:
@@ -27,9 +27,10 @@ def skewed(random: np.random.Generator, least: int, most: int, count: int) -> I6
     """
     span = most - least
     assert 0 < span <= 1 << 29
-    draw = random.integers(0, 1 << 11, count)
-    step = random.integers(0, (span >> 11) + 1, count)
-    return least + np.minimum(((draw * draw * draw * span) >> 33) + step, span - 1)
+    draw: I64 = random.integers(0, 1 << 11, count)
+    step: I64 = random.integers(0, (span >> 11) + 1, count)
+    spread: I64 = np.minimum(((draw * draw * draw * span) >> 33) + step, span - 1)
+    return spread + least
 
 
 def drawn_roles(random: np.random.Generator, count: int, shares: dict[int, int]) -> I64:

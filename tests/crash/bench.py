@@ -7,9 +7,10 @@ the product happens in a child, which is what makes forking safe for libraries t
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.crash import shim
 from tests.crash.forks import Forker, Outcome
@@ -20,6 +21,7 @@ from tests.crash.workflows import RemembersOutside, Workflow
 
 SECOND_FAULTS = (Fault.BEFORE, Fault.AFTER, Fault.EIO)
 _NEEDS_SPACE = frozenset("CDLW")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,6 @@ class Bench:
             self._start = capture(self._canvas.top)
             self.golden = self._run_clean()
             self._must_repeat(self._run_clean())
-            self._must_replay()
         except Broken as broken:
             return self._failure("", broken)
         return None
@@ -129,6 +130,7 @@ class Bench:
         self._must_end("clean run", outcome)
         operations = shim.count()
         records = shim.read_log(self._log)
+        self._must_replay(records)
         self._check_wreck()
         return Golden(operations, records, self._check_final(shim.marks_of(records)))
 
@@ -144,14 +146,10 @@ class Bench:
         if self.golden.digest != again.digest:
             raise Broken("clean run", f"two digests: {self.golden.digest}, then {again.digest}")
 
-    def _must_replay(self) -> None:
-        """The log with nothing lost is the real folder; otherwise something writes unseen.
-
-        Looks at the second clean run, whose log is the one that lies there.
-        """
-        past = Past(str(self.root), self._start_of_root(), shim.read_log(self._log), self.seed)
+    def _must_replay(self, records: list[Record]) -> None:
+        """The log with nothing lost is the real folder; otherwise something writes unseen."""
         try:
-            told = replay(past).wreck(Policy.NONE)
+            told = replay(self._past(records)).wreck(Policy.NONE)
         except ReplayError as error:
             raise Broken("replay of the log", str(error)) from error
         difference = first_difference(told, without_unseen(capture(self.root)))
@@ -168,7 +166,10 @@ class Bench:
 
     def past(self) -> Past:
         """The clean run as the power cuts need it."""
-        return Past(str(self.root), self._start_of_root(), self.golden.records, self.seed)
+        return self._past(self.golden.records)
+
+    def _past(self, records: list[Record]) -> Past:
+        return Past(str(self.root), self._start_of_root(), records, self.seed)
 
     # ---- one point
 
@@ -192,8 +193,7 @@ class Bench:
         records = shim.read_log(self._log)
         marks = shim.marks_of(records)
         if fault is Fault.LOST_SYNC:
-            past = Past(str(self.root), self._start_of_root(), records, self.seed)
-            self._lay_out_wreck(replay(past).wreck(Policy.BOTH), marks)
+            self._lay_out_wreck(replay(self._past(records)).wreck(Policy.BOTH), marks)
         return marks
 
     def _run_into(self, fault: Fault, at: int) -> None:
@@ -308,7 +308,7 @@ def describe_record(record: Record) -> str:
     return f"{record.code} {record.path} {record.path2}".rstrip() + span
 
 
-def evenly(items: range | list[Point] | list[Cut], wanted: int | None) -> list:
+def evenly(items: Sequence[T], wanted: int | None) -> list[T]:
     """Up to `wanted` of the items, spread over the whole; None takes all."""
     total = len(items)
     if wanted is None or wanted >= total:

@@ -349,6 +349,20 @@ SIZE_NAME(truncate64, off64_t)
 ALLOCATE(fallocate, off_t)
 ALLOCATE(fallocate64, off64_t)
 
+/* Inside libc it is a raw system call, and it returns its error instead of setting errno. */
+int posix_fallocate(int fd, off_t off, off_t n)
+{
+    char path[PATH_MAX];
+    if (!sees_fd(fd, path)) return REAL(posix_fallocate)(fd, off, n);
+    int saved = errno;
+    int got = STEP(1, (errno = REAL(posix_fallocate)(fd, off, n)) ? -1 : 0, 'T', path, "", 0, size_of(fd), NULL);
+    int error = got == 0 ? 0 : errno;
+    errno = saved;
+    return error;
+}
+
+int posix_fallocate64(int fd, off64_t off, off64_t n) { return posix_fallocate(fd, off, n); }
+
 /* A sync made to fail is logged with length -1: the kernel may drop the pages it could not write. */
 static int sync_fd(int fd, int (*call)(int), int whole)
 {

@@ -186,7 +186,7 @@ def _commit(log: sqlite3.Connection, message: str, file: str, sha256: str) -> No
 
 @contextlib.contextmanager
 def _reader(folder: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(f"file:{folder}/log.db?mode=ro", uri=True)) as log:
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/log.db?mode=rw", uri=True)) as log:
         yield log
 
 

@@ -66,6 +66,7 @@ WORKFLOWS: dict[str, tuple[str, str]] = {
     "toy-sync-again": ("tests.crash.toy", "sync_again"),
     "toy-sql-unsynced": ("tests.crash.toy", "sql_unsynced"),
     "toy-hangs": ("tests.crash.toy", "hangs"),
+    "calls": ("tests.crash.calls", "every_call"),
 }
 
 

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS commits (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, chain TEXT NOT NULL, notes TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS commits (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, chain TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS files (
   file_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tab TEXT NOT NULL, size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
   seq INTEGER NOT NULL) STRICT;
@@ -113,9 +113,8 @@ class SqliteCommitLog:
         )
         for period, state in draft.period_states.items():
             self._db.execute("INSERT OR REPLACE INTO periods VALUES (?,?,?)", (period, state, seq))
-        notes = json.dumps(draft.notes, sort_keys=True)
-        chain = chain_hash(self.chain_head(), draft, notes)
-        self._db.execute("INSERT INTO commits VALUES (?,?,?,?)", (seq, draft.kind, chain, notes))
+        body = commit_body(draft)
+        self._db.execute("INSERT INTO commits VALUES (?,?,?,?)", (seq, draft.kind, body, chain_link(self.chain_head(), body)))
         return seq
 
     def _check_and_bump_versions(self, seq: int, draft: CommitDraft) -> None:
@@ -195,11 +194,19 @@ class SqliteCommitLog:
         return dict(self._db.execute("SELECT period, state FROM periods").fetchall())
 
     def notes(self, kind: str) -> list[tuple[int, Mapping[str, Any]]]:
-        rows = self._db.execute("SELECT seq, notes FROM commits WHERE kind=? ORDER BY seq", (kind,))
-        return [(seq, json.loads(notes)) for seq, notes in rows]
+        rows = self._db.execute("SELECT seq, body FROM commits WHERE kind=? ORDER BY seq", (kind,))
+        return [(seq, json.loads(body)["notes"]) for seq, body in rows]
 
-    def chain(self) -> list[tuple[int, str]]:
-        return list(self._db.execute("SELECT seq, chain FROM commits ORDER BY seq").fetchall())
+    def chain(self) -> list[tuple[int, str, str]]:
+        return list(self._db.execute("SELECT seq, body, chain FROM commits ORDER BY seq").fetchall())
+
+    def billed_by_commit(self) -> list[tuple[int, int, int]]:
+        return list(
+            self._db.execute("SELECT seq, period, sum(rows) FROM row_account WHERE disposition='billed' GROUP BY seq, period").fetchall()
+        )
+
+    def period_commits(self) -> dict[int, int]:
+        return dict(self._db.execute("SELECT period, seq FROM periods WHERE state='closed'").fetchall())
 
     # ---- sources ----
 
@@ -241,18 +248,22 @@ class SqliteCommitLog:
         return list(self._db.execute("SELECT name, faults FROM sources WHERE state='refused' ORDER BY name").fetchall())
 
 
-def chain_hash(previous: str, draft: CommitDraft, notes: str) -> str:
-    """SHA-256 over the previous link and everything that this commit says, in a canonical text."""
+def commit_body(draft: CommitDraft) -> str:
+    """Everything that a commit says, as canonical JSON: what the hash chain covers."""
     said = {
         "kind": draft.kind,
-        "files": sorted((f.name, f.table, f.sha256, f.size_bytes, [(p.period, p.bucket, p.rows) for p in f.parts]) for f in draft.files),
+        "files": sorted([f.name, f.table, f.sha256, f.size_bytes, [[p.period, p.bucket, p.rows, p.first_row] for p in f.parts]] for f in draft.files),
         "retired": sorted(draft.retired),
-        "positions": sorted((m.source_id, m.before, m.after, m.done) for m in draft.positions),
-        "rows": sorted((r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity) for r in draft.row_account),
+        "positions": sorted([m.source_id, m.before, m.after, m.done] for m in draft.positions),
+        "rows": sorted([r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity] for r in draft.row_account),
         "periods": sorted(draft.period_states.items()),
-        "notes": notes,
+        "notes": draft.notes,
     }
-    return hashlib.sha256((previous + json.dumps(said, sort_keys=True)).encode()).hexdigest()
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def chain_link(previous: str, body: str) -> str:
+    return hashlib.sha256((previous + body).encode()).hexdigest()
 
 
 def _conflict(seq: int, what: str, was: object, must_be: object) -> CommitConflictError:

@@ -1,0 +1,1 @@
+"""The embedded runtime: one process that takes files from the drop folders through the stages into commits."""

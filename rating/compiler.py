@@ -1,0 +1,205 @@
+"""From tariffs to a `TariffBook`: timelines, prefixes, winners and price rows in flat arrays; deterministic for equal tariffs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.book import I32, I64, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
+from rating.energy_items import energy_items_of
+from rating.increments import NEVER
+from rating.prefixes import PrefixTable, compile_prefixes
+from rating.rule_arrays import rule_arrays
+from rating.tariff import Discount, PricedAt, Tariff
+from rating.tariff_checks import price_numbers
+from rating.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
+from rating.winners import CALL_KIND_COUNT, Level, RuleRow, call_candidates, energy_candidates, resolve, rule_rows
+from schemas.errors import ConfigurationError, Fault
+from schemas.quantities import UsageKind
+
+INDEX_BITS = 30  # a step of the timeline index: 2**30 us, about 18 minutes
+_TAIL_US = 40 * 86_400_000_000  # usage that starts in the span may run this far past it
+_OUTSIDE = Pattern(NO_VERSION, ())
+
+
+def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffBook:
+    """Compile tariffs for usage that starts in `[span[0], span[1])`, UTC microseconds; whole years are usual, three are cheap.
+
+    Raises:
+        ConfigurationError: two tariffs of one id; rules that nothing orders.
+    """
+    ordered = sorted(tariffs, key=lambda tariff: tariff.tariff_id)
+    ids = tuple(tariff.tariff_id for tariff in ordered)
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise ConfigurationError([Fault(f"tariff {one}", "this tariff is there twice", must_be="once") for one in twice])
+    prefixes = compile_prefixes(
+        prefix for tariff in ordered for version in tariff.versions for to in version.destinations for prefix in to.prefixes
+    )
+    build = _Building(prefixes)
+    for tariff in ordered:
+        build.add(tariff, compile_timeline(tariff, span[0], span[1] + _TAIL_US))
+    build.refuse_level()
+    rows, tiers = rule_arrays(build.rules, build.ladder_of)
+    discount_tiers = [(tier.from_nano, tier.ppm) for _, _, ladder in build.discounts for tier in ladder.tiers]
+    return TariffBook(
+        span=span,
+        tariff_ids=ids,
+        content_hashes=tuple(tariff.content_hash for tariff in ordered),
+        tariffs=tuple(ordered),
+        timelines=_timelines(build.timelines, span),
+        prefixes=prefixes,
+        cell_of=np.array(build.cells, dtype=np.int32).reshape(-1, len(prefixes.prefixes)),
+        winner=np.concatenate([*build.winners, np.full(1, -2, dtype=np.int32)]),
+        rules=tuple(build.rules),
+        rule_rows=rows,
+        tier_rows=tiers,
+        energy_cell=np.array(build.energy_cells, dtype=np.int32),
+        energy_first_item=np.array(build.energy_first, dtype=np.int32),
+        energy_items=tuple(build.energy_items),
+        energy_from=np.array([item.from_milliwh for item in build.energy_items], dtype=np.int64),
+        allowances=tuple(build.allowances),
+        allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),
+        discounts=tuple(build.discounts),
+        discount_first=np.cumsum([0, *(len(ladder.tiers) for _, _, ladder in build.discounts)], dtype=np.int32),
+        discount_tiers=np.array(discount_tiers, dtype=np.int64).reshape(-1, 2),
+        index_of={tariff_id: index for index, tariff_id in enumerate(ids)},
+    )
+
+
+class _Building:
+    """What grows while tariffs are added one by one, in order of their ids."""
+
+    def __init__(self, prefixes: PrefixTable) -> None:
+        self.prefixes = prefixes
+        self.timelines: list[tuple[Timeline, tuple[Pattern, ...]]] = []
+        self.cells: list[npt.NDArray[np.int64]] = []
+        self.winners: list[I32] = []
+        self.winner_count = 0
+        self.rules: list[BookRule] = []
+        self.ladder_of: list[int] = []
+        self.energy_cells: list[int] = []
+        self.energy_first = [0]
+        self.energy_items: list[EnergyItem] = []
+        self.allowances: list[BookAllowance] = []
+        self.matches: list[npt.NDArray[np.int8]] = []
+        self.discounts: list[tuple[str, str, Discount]] = []
+        self.faults: list[Fault] = []
+
+    def add(self, tariff: Tariff, timeline: Timeline) -> None:
+        patterns = (*timeline.patterns, _OUTSIDE)
+        self.timelines.append((timeline, patterns))
+        ladders = self._add_discounts(tariff)
+        rows = rule_rows(tariff)
+        prices = price_numbers(rows)
+        first = len(self.rules)
+        for kind in list(UsageKind)[:CALL_KIND_COUNT]:
+            found = {
+                index: call_candidates(version, index, kind, rows, self.prefixes.node_of)
+                for index, version in enumerate(tariff.versions)
+            }
+            winners, level = resolve(found, patterns, self.prefixes, prices)
+            self._note_level(tariff, level, rows)
+            self._add_winners(np.where(winners >= 0, winners + first, winners).astype(np.int32))
+        self.rules += [_book_rule(tariff, row) for row in rows]
+        self.ladder_of += [ladders[row.version] for row in rows]
+        self._add_energy(tariff, patterns)
+        self._add_allowances(tariff)
+
+    def _add_winners(self, winners: I32) -> None:
+        """One cell for each distinct row of [nodes, patterns]."""
+        distinct, cell = np.unique(winners, axis=0, return_inverse=True)
+        self.cells.append(self.winner_count + cell.reshape(-1) * winners.shape[1])
+        self.winners.append(distinct.ravel())
+        self.winner_count += distinct.size
+
+    def _add_energy(self, tariff: Tariff, patterns: tuple[Pattern, ...]) -> None:
+        found = {}
+        for index, version in enumerate(tariff.versions):
+            if version.energy:
+                found[index] = energy_candidates(version.energy, version, len(self.energy_first) - 1)
+                for price in version.energy:
+                    self.energy_items += energy_items_of(tariff, version, price)
+                    self.energy_first.append(len(self.energy_items))
+        level_price = np.arange(len(self.energy_first), dtype=np.int64)
+        winners, level = resolve(found, patterns, compile_prefixes(()), level_price)
+        for clash in level:
+            items = [self.energy_items[self.energy_first[row]].item for row in clash.rows]
+            self.faults.append(Fault(f"tariff {tariff.tariff_id}", f"energy prices {items[0]!r} and {items[1]!r} are ambiguous"))
+        self.energy_cells.append(self.winner_count)
+        self.winners.append(winners[0])
+        self.winner_count += winners.shape[1]
+
+    def _add_allowances(self, tariff: Tariff) -> None:
+        for version in tariff.versions:
+            prefixes = {to.name: to.prefixes for to in version.destinations}
+            for allowance in version.allowances:
+                span = (version.effective_from_at, version.effective_to_at)
+                self.allowances.append(BookAllowance(tariff.tariff_id, version.label, *span, allowance))
+                self.matches.append(_match_lengths(allowance.destinations, prefixes, self.prefixes))
+
+    def _add_discounts(self, tariff: Tariff) -> list[int]:
+        ladders = []
+        for version in tariff.versions:
+            if version.discount is None:
+                ladders.append(-1)
+                continue
+            ladders.append(len(self.discounts))
+            self.discounts.append((tariff.tariff_id, version.label, version.discount))
+        return ladders
+
+    def _note_level(self, tariff: Tariff, level: list[Level], rows: tuple[RuleRow, ...]) -> None:
+        for clash in level[:1]:
+            items = [rows[row].item for row in clash.rows]
+            to = self.prefixes.prefixes[clash.node] or "any number"
+            what = f"rules {items[0]!r} and {items[1]!r} are ambiguous for {to}"
+            self.faults.append(Fault(f"tariff {tariff.tariff_id}", what, next_step="give one a higher weight", code="ambiguous_rules"))
+
+    def refuse_level(self) -> None:
+        if self.faults:
+            raise ConfigurationError(self.faults)
+
+
+def _book_rule(tariff: Tariff, row: RuleRow) -> BookRule:
+    version = tariff.versions[row.version]
+    # Only voice has a shape in time; the start instant prices all of a volume or message (reference: rating §3).
+    by_start = row.kind != UsageKind.VOICE or version.priced_at is PricedAt.USAGE_START
+    return BookRule(
+        tariff.tariff_id, version.label, row.item, row.kind, row.destination, row.window, row.rate, row.rounding, by_start
+    )
+
+
+def _match_lengths(
+    names: tuple[str, ...] | None, prefixes: dict[str, tuple[str, ...]], table: PrefixTable
+) -> npt.NDArray[np.int8]:
+    """[nodes]: length + 1 of the longest prefix of the named destinations that the node lies under, 0 for none; None is any."""
+    own = np.zeros(len(table.prefixes), dtype=np.int8)
+    if names is None:
+        own[:] = 1
+        return own
+    for name in names:
+        for prefix in prefixes[name]:
+            own[table.node_of[prefix]] = len(prefix) + 1
+    for length in range(1, int(table.length[-1]) + 1):
+        low, high = np.searchsorted(table.length, [length, length + 1])
+        own[low:high] = np.where(own[low:high] > 0, own[low:high], own[table.parent[low:high]])
+    return own
+
+
+def _timelines(found: list[tuple[Timeline, tuple[Pattern, ...]]], span: tuple[int, int]) -> Timelines:
+    """All timelines behind one another, each with a last segment that is outside all versions and never ends."""
+    steps = ((span[1] - span[0]) >> INDEX_BITS) + 1
+    entries = span[0] + (np.arange(steps, dtype=np.int64) << INDEX_BITS)
+    index = np.zeros((len(found), steps), dtype=np.int32)
+    parts: list[I64] = []
+    first = 0
+    for number, (timeline, patterns) in enumerate(found):
+        ends = np.append(timeline.starts_at[1:], [timeline.end_at, NEVER])
+        columns = np.append(timeline.pattern, len(patterns) - 1)
+        index[number] = first + np.searchsorted(timeline.starts_at, entries, side="right") - 1
+        parts.append(np.stack([ends, columns.astype(np.int64)], axis=1))
+        first += len(ends)
+    segments = np.concatenate(parts) if parts else np.zeros((0, 2), dtype=np.int64)
+    return Timelines(span[0], span[1], index, segments)

@@ -1,0 +1,19 @@
+"""Energy prices as bill items: one for each tier of a price, with a label of its own."""
+
+from __future__ import annotations
+
+from rating.book import EnergyItem
+from rating.rates_text import quantity_text
+from rating.tariff import EnergyPrice, Tariff, TariffVersion
+from schemas.quantities import UsageKind
+
+
+def energy_items_of(tariff: Tariff, version: TariffVersion, price: EnergyPrice) -> list[EnergyItem]:
+    """The items of a price in order of their tiers."""
+    items = []
+    for tier in price.tiers:
+        label = f"{price.item} above {quantity_text(tier.from_usage, UsageKind.ENERGY)}" if tier.from_usage else price.item
+        items.append(
+            EnergyItem(tariff.tariff_id, version.label, label, tier.price_nano, tier.per, tier.from_usage, version.rounding)
+        )
+    return items

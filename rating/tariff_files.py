@@ -1,0 +1,67 @@
+"""Loading tariffs from files: everything that is wrong in any of them is reported at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rating.tariff import Tariff
+from rating.tariff_checks import level_rule_faults, tariff_warnings
+from rating.tariff_reader import read_tariff
+from rating.yaml_places import compose_file
+from schemas.errors import ConfigurationError, Fault
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def load_tariff(path: Path) -> Tariff:
+    """The tariff in one file, with the decks it names.
+
+    Raises:
+        ConfigurationError: all faults of the file, each with file, line, column and path.
+    """
+    tariff, faults = _read(path)
+    if faults or tariff is None:
+        raise ConfigurationError(faults)
+    return tariff
+
+
+def load_tariffs(folder: Path) -> list[Tariff]:
+    """All tariffs of a folder, by tariff id.
+
+    Raises:
+        ConfigurationError: all faults of all files; no tariff at all; one tariff id in two files.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    found: dict[str, Tariff] = {}
+    faults = [] if paths else [Fault(str(folder), "no tariff files", must_be="one YAML file for each tariff", code="no_tariffs")]
+    for path in paths:
+        tariff, of_file = _read(path)
+        faults.extend(of_file)
+        if tariff is None:
+            continue
+        other = found.setdefault(tariff.tariff_id, tariff)
+        if other is not tariff:
+            faults.append(Fault(str(path), "this tariff is in another file too", tariff.tariff_id, f"only in {other.where}"))
+    if faults:
+        raise ConfigurationError(faults)
+    return [found[tariff_id] for tariff_id in sorted(found)]
+
+
+def check_tariff(path: Path) -> list[Fault]:
+    """Faults of a file and, where it has none, warnings (their code starts with `warning_`)."""
+    tariff, faults = _read(path)
+    return faults if faults or tariff is None else tariff_warnings(tariff)
+
+
+def _read(path: Path) -> tuple[Tariff | None, list[Fault]]:
+    faults: list[Fault] = []
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as cause:
+        what = f"the file cannot be read: {cause.strerror if isinstance(cause, OSError) else 'not UTF-8'}"
+        return None, [Fault(str(path), what, next_step="check the path", code="not_readable")]
+    top = compose_file(text, str(path), faults)
+    tariff = read_tariff(top, path.parent) if top else None
+    if tariff and not faults:
+        faults.extend(level_rule_faults(tariff))
+    return tariff, faults

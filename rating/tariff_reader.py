@@ -1,0 +1,132 @@
+"""From the top of a tariff's YAML to a `Tariff`: identity, versions and their order in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from datetime import date
+from enum import Enum
+from pathlib import Path
+
+from rating.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
+from rating.read_terms import read_energy, read_fees, read_rounding, read_taxes, read_windows
+from rating.tariff import FOREVER_AT, PricedAt, ServiceKind, Tariff, TariffVersion
+from rating.written_values import instant_at
+from rating.yaml_places import Fields, Place
+from schemas.errors import MeterlineError
+from schemas.zones import zone_of
+
+_SHARED_KEYS = ("effective_to", "windows", "fees", "taxes")
+_TELECOM_KEYS = ("priced_at", "destinations", "rates", "allowances", "discount")
+
+
+def read_tariff(top: Place, folder: Path) -> Tariff | None:
+    """The tariff under a top node; decks are looked for in `folder`. None where identity or versions cannot be read."""
+    fields = top.fields(("tariff", "name", "currency", "zone", "service", "versions"))
+    service_place, zone_place, versions_place = fields.get("service"), fields.get("zone"), fields.get("versions")
+    service = service_place.choice([str(kind) for kind in ServiceKind]) if service_place else None
+    zone = _zone(zone_place) if zone_place else None
+    _check_identity(fields)
+    if service is None or zone is None or versions_place is None:
+        return None
+    versions = [_version(item, ServiceKind(service), zone, folder) for item in versions_place.items()]
+    in_order = _in_order([version for version in versions if version is not None], versions_place)
+    tariff = Tariff(
+        fields.text("tariff"), fields.text("name"), fields.text("currency"), zone, ServiceKind(service), in_order, "", top.file
+    )
+    return dataclasses.replace(tariff, content_hash=content_hash(tariff))
+
+
+def _check_identity(fields: Fields) -> None:
+    for key, pattern, must_be in (
+        ("tariff", r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _, . or -"),
+        ("currency", r"[A-Z]{3}", "an ISO 4217 code such as EUR"),
+    ):
+        place = fields.get(key)
+        text = place.text() if place else None
+        if place and text is not None and not re.fullmatch(pattern, text):
+            place.fault(f"not a valid {key}", was=repr(text), must_be=must_be)
+
+
+def _zone(place: Place) -> str | None:
+    name = place.text()
+    if name is None:
+        return None
+    try:
+        zone_of(name)
+    except MeterlineError as refused:
+        fault = refused.faults[0]
+        place.fault(fault.what, was=repr(name), must_be=fault.must_be, code=fault.code)
+        return None
+    return name
+
+
+def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> TariffVersion | None:
+    telecom = service is ServiceKind.TELECOM
+    own = "rules" if telecom else "energy"
+    fields = place.fields(("version", "effective_from", "rounding", own), _SHARED_KEYS + (_TELECOM_KEYS if telecom else ()))
+    from_at = instant_at(fields.get("effective_from"), zone)
+    to_place = fields.get("effective_to")
+    to_at = instant_at(to_place, zone) if to_place else FOREVER_AT
+    if from_at is not None and to_at is not None and to_place and to_at <= from_at:
+        to_place.fault("the version ends before it starts", was=str(to_place.text()), must_be="later than effective_from")
+    windows = read_windows(fields.get("windows"))
+    destinations = read_destinations(fields.get("destinations"), folder)
+    rates = read_rates(fields.get("rates"))
+    priced_place = fields.get("priced_at")
+    priced_at = priced_place.choice([str(choice) for choice in PricedAt]) if priced_place else None
+    version = TariffVersion(
+        label=fields.text("version"),
+        effective_from_at=from_at or 0,
+        effective_to_at=FOREVER_AT if to_at is None else to_at,
+        rounding=read_rounding(fields.get("rounding"), line_only=not telecom),
+        priced_at=PricedAt(priced_at or "increment_start"),
+        windows=tuple(windows.values()),
+        destinations=tuple(destination for destination, _ in destinations.values() if destination),
+        rates=tuple(rate for rate, _ in rates.values() if rate),
+        rules=read_rules(fields.get("rules"), set(windows), destinations, rates),
+        allowances=read_allowances(fields.get("allowances"), destinations),
+        discount=read_discount(fields.get("discount")),
+        energy=read_energy(fields.get("energy"), set(windows)),
+        fees=read_fees(fields.get("fees")),
+        taxes=read_taxes(fields.get("taxes")),
+        where=place.where,
+    )
+    return version if from_at is not None else None
+
+
+def _in_order(versions: list[TariffVersion], place: Place) -> tuple[TariffVersion, ...]:
+    """By start; overlaps and labels that come twice are faults."""
+    in_order = sorted(versions, key=lambda version: version.effective_from_at)
+    for before, after in zip(in_order, in_order[1:], strict=False):
+        if before.effective_to_at > after.effective_from_at:
+            place.fault(
+                f"versions {before.label!r} and {after.label!r} overlap",
+                must_be="one after the other",
+                next_step=f"end {before.label!r} (effective_to) where {after.label!r} starts",
+                code="version_overlap",
+            )
+    labels = [version.label for version in in_order]
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        place.fault("this version is there twice", was=repr(label), must_be="one label for one version")
+    return tuple(in_order)
+
+
+def content_hash(tariff: Tariff) -> str:
+    """SHA-256 over everything that the tariff says, decks included, in a form that neither file layout nor list order of sets changes."""
+    return hashlib.sha256(json.dumps(_canonical(tariff), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        shown = [field.name for field in dataclasses.fields(value) if field.compare]
+        return {name: _canonical(getattr(value, name)) for name in shown}
+    if isinstance(value, frozenset):
+        return sorted(str(_canonical(item)) for item in value)
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,176 @@
+"""Which rule wins: for every prefix, kind and pattern, by longer prefix, higher weight, later start of the window occurrence.
+
+Rules still level at different prices are ambiguous and stop the tariff; at one price the smaller row wins, rows being ordered by
+content, so that the order in which a tariff lists its rules never matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.prefixes import ROOT_NODE, PrefixTable
+from rating.tariff import EnergyPrice, Rate, Rounding, Rule, Tariff, TariffVersion
+from rating.timeline import NO_VERSION, Pattern
+from rating.written_values import WEIGHT_MAX
+from schemas.quantities import UsageKind
+
+NO_RATE_AT_INSTANT = -1  # the destination has rules in this version, none of them now
+NO_RATE_FOR_DESTINATION = -2
+CALL_KIND_COUNT = 3
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """One priced row of a version: a rule with its rate, or with one rate of its deck."""
+
+    version: int
+    kind: UsageKind
+    item: str
+    destination: str  # empty: any
+    window: str  # empty: any
+    rate: Rate
+    rounding: Rounding
+    rule: Rule
+
+    @property
+    def price(self) -> tuple[object, ...]:
+        """What must be equal for two level rules to be no contradiction."""
+        return (self.rate.connect_fee_nano, self.rate.minimum_charge_nano, self.rate.cap, self.rate.tiers)
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        tiers = tuple((tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in self.rate.tiers)
+        names = (self.item, self.destination, self.window, self.rate.name)
+        amounts = (self.rate.connect_fee_nano, self.rate.minimum_charge_nano, str(self.rate.cap), self.rule.weight)
+        return (self.version, int(self.kind), *names, tiers, *amounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The (prefix, rule row) pairs of one version and kind."""
+
+    node: Ints
+    row: Ints
+    weight: Ints
+    window: Ints  # index in the version's windows, -1 any
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Two rows that nothing orders, and where."""
+
+    node: int
+    pattern: int
+    rows: tuple[int, int]
+
+
+def rule_rows(tariff: Tariff) -> tuple[RuleRow, ...]:
+    """All rows of a tariff in canonical order; equal rates of a deck share a row."""
+    rows: dict[tuple[object, ...], RuleRow] = {}
+    for index, version in enumerate(tariff.versions):
+        rates = {rate.name: rate for rate in version.rates}
+        decks = {destination.name: destination.deck_rates for destination in version.destinations}
+        for rule in version.rules:
+            found = [rates[rule.rate]] if rule.rate else list(dict.fromkeys(decks[rule.destination or ""]))
+            for rate in found:
+                row = RuleRow(
+                    index, rule.kind, rule.item, rule.destination or "", rule.window or "", rate, version.rounding, rule
+                )
+                rows.setdefault(row.order, row)
+    return tuple(rows[order] for order in sorted(rows, key=_sortable))
+
+
+def _sortable(order: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple(f"{part:020d}" if isinstance(part, int) else str(part) for part in order)
+
+
+def call_candidates(
+    version: TariffVersion, index: int, kind: UsageKind, rows: tuple[RuleRow, ...], node_of: dict[str, int]
+) -> Candidates:
+    """The candidates of a version for a kind of usage; rows are those of the tariff."""
+    windows = {window.name: number for number, window in enumerate(version.windows)}
+    nodes_of: dict[str, list[int]] = {"": [ROOT_NODE]}
+    deck_nodes: dict[tuple[str, Rate], list[int]] = {}
+    for to in version.destinations:
+        nodes_of[to.name] = [node_of[prefix] for prefix in to.prefixes]
+        for node, rate in zip(nodes_of[to.name], to.deck_rates, strict=bool(to.deck_rates)):
+            deck_nodes.setdefault((to.name, rate), []).append(node)
+    entries: list[tuple[int, int, int, int]] = []
+    for number, row in enumerate(rows):
+        if row.version != index or row.kind != kind:
+            continue
+        window = windows[row.window] if row.window else -1
+        nodes = nodes_of[row.destination] if row.rule.rate else deck_nodes[row.destination, row.rate]
+        entries.extend((node, number, row.rule.weight, window) for node in nodes)
+    columns = np.array(entries, dtype=np.int64).reshape(-1, 4)
+    return Candidates(*(np.ascontiguousarray(columns[:, at]) for at in range(4)))
+
+
+def energy_candidates(prices: tuple[EnergyPrice, ...], version: TariffVersion, first: int) -> Candidates:
+    """Energy prices as candidates of the empty prefix; rows count from `first`."""
+    windows = {window.name: number for number, window in enumerate(version.windows)}
+    rows = np.arange(first, first + len(prices), dtype=np.int64)
+    weight = np.array([price.weight for price in prices], dtype=np.int64)
+    window = np.array([windows[price.window] if price.window else -1 for price in prices], dtype=np.int64)
+    return Candidates(np.zeros(len(prices), dtype=np.int64), rows, weight, window)
+
+
+def resolve(
+    candidates: dict[int, Candidates], patterns: tuple[Pattern, ...], table: PrefixTable, price_of_row: Ints
+) -> tuple[npt.NDArray[np.int32], list[Level]]:
+    """Winners [nodes, patterns] over the candidates of each version, and what is level at different prices."""
+    winners = np.empty((len(table.prefixes), len(patterns)), dtype=np.int32)
+    reach = {index: _reach(found, table) for index, found in candidates.items()}
+    anywhere = np.zeros(len(table.prefixes), dtype=np.bool_)
+    for of_version in reach.values():
+        anywhere |= of_version
+    level: list[Level] = []
+    for number, pattern in enumerate(patterns):
+        if pattern.version == NO_VERSION or pattern.version not in candidates:
+            winners[:, number] = np.where(anywhere, NO_RATE_AT_INSTANT, NO_RATE_FOR_DESTINATION)
+            continue
+        own, clashes = _own_winners(candidates[pattern.version], pattern, len(table.prefixes), price_of_row)
+        level.extend(Level(node, number, rows) for node, rows in clashes)
+        _inherit(own, table)
+        nothing = np.where(reach[pattern.version], NO_RATE_AT_INSTANT, NO_RATE_FOR_DESTINATION)
+        winners[:, number] = np.where(own >= 0, own, nothing)
+    return winners, level
+
+
+def _own_winners(
+    found: Candidates, pattern: Pattern, nodes: int, price_of_row: Ints
+) -> tuple[Ints, list[tuple[int, tuple[int, int]]]]:
+    """The winner of each prefix among the rules that hold exactly this prefix, -1 for none; and clashes."""
+    ranks = np.array([*pattern.ranks, 0], dtype=np.int64)  # window -1 takes the last: any window started before all others
+    rank = ranks[found.window]
+    holds = (rank > 0) | (found.window < 0)
+    score = np.where(holds, (found.weight + WEIGHT_MAX + 1) * (len(pattern.ranks) + 1) + rank, -1)
+    best = np.full(nodes, -1, dtype=np.int64)
+    np.maximum.at(best, found.node, score)
+    at_best = holds & (score == best[found.node])
+    node, row = found.node[at_best], found.row[at_best]
+    winner = np.full(nodes, np.iinfo(np.int64).max, dtype=np.int64)
+    np.minimum.at(winner, node, row)
+    differs = price_of_row[row] != price_of_row[winner[node]]
+    clashes = [(int(at), (int(winner[at]), int(other))) for at, other in zip(node[differs], row[differs], strict=True)]
+    return np.where(best >= 0, winner, -1), clashes
+
+
+def _inherit(own: Ints, table: PrefixTable) -> None:
+    """A prefix without a winner takes that of the next shorter one."""
+    for length in range(1, int(table.length[-1]) + 1):
+        low, high = np.searchsorted(table.length, [length, length + 1])
+        of_length = own[low:high]
+        own[low:high] = np.where(of_length < 0, own[table.parent[low:high]], of_length)
+
+
+def _reach(found: Candidates, table: PrefixTable) -> npt.NDArray[np.bool_]:
+    """The prefixes that some rule of the version prices at some time."""
+    own = np.full(len(table.prefixes), -1, dtype=np.int64)
+    own[found.node] = 1
+    _inherit(own, table)
+    return own > 0

@@ -1,0 +1,1 @@
+"""Settlement's connections to outside systems: DuckDB for finance."""
