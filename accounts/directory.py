@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,13 +58,17 @@ class Directory:
         resolve(numbers, instants, self.slot_number, self.slot_first, self.slot_count, self.from_at, self.to_at, out)
         return out
 
-    def resolve_service(self, service_id: str, instant: int) -> int:
-        """The same for one service by name (a meter channel, not a record: there are few)."""
-        first, count = self.first_of_service.get(service_id, (0, 0))
-        for row in range(first, first + count):
-            if self.from_at[row] <= instant < self.to_at[row]:
-                return row
-        return NO_SERVICE_AT_INSTANT if count else UNKNOWN_SERVICE
+    def resolve_names(self, names: Sequence[str], instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """The same for services by name (meter channels), column-wise: one look-up per distinct name."""
+        distinct, code = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)
+        spans = np.array([self.first_of_service.get(str(name), (0, 0)) for name in distinct], np.int64).reshape(-1, 2)
+        first, count = spans[code, 0], spans[code, 1]
+        out = np.where(count > 0, NO_SERVICE_AT_INSTANT, UNKNOWN_SERVICE).astype(np.int32)
+        for step in range(int(spans[:, 1].max(initial=0))):
+            row = np.where(step < count, first + step, 0)
+            hit = (step < count) & (self.from_at[row] <= instants) & (instants < self.to_at[row])
+            out[hit] = row[hit]
+        return out
 
 
 @kernel("void(u8[:], i8[:], u8[:], i4[:], i4[:], i8[:], i8[:], i4[:])")

@@ -15,7 +15,6 @@ from ingest.call_words import (
     digits_value,
     leading_digits,
     load_word,
-    low_bytes,
     trailing_digits,
 )
 from schemas.kernels import inline_kernel

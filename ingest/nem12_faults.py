@@ -36,7 +36,7 @@ _WORDS: dict[FaultCode, tuple[str, str, str]] = {
     FaultCode.BAD_UPDATE_TIME: ("the update time is no time", "YYYYMMDDhhmmss or empty", "timestamp"),
     FaultCode.BAD_LOAD_TIME: ("the MSATS load time is no time", "YYYYMMDDhhmmss or empty", "timestamp"),
     FaultCode.BAD_QUOTING: ("the quotes around the reason do not pair", "one closing quote before the next comma", "quoting"),
-    FaultCode.TOO_MANY_FIELDS: ("the record has fields too many", "nothing more", "field_count"),
+    FaultCode.TOO_MANY_FIELDS: ("the record has too many fields", "nothing more", "field_count"),
     FaultCode.NO_RUNS: ("quality V says that 400 records follow, and none does", "400 records for all intervals", "runs"),
     FaultCode.BAD_RANGE: ("the interval range cannot be used", "two numbers from 1, the first not after the second", "runs"),
     FaultCode.RUN_FLAG_V: ("a 400 record cannot refer to others", "one of A S F N E", "quality"),

@@ -185,7 +185,7 @@ def _validate_in_place(config: Config) -> None:
 def _compile(
     config: Config, folder: Path, set_id: str, account_keys: dict[str, int], tariff_keys: dict[str, int]
 ) -> Reference:
-    tariffs = tuple(load_tariffs(folder / "tariffs"))
+    tariffs = tuple(sorted(load_tariffs(folder / "tariffs"), key=lambda tariff: tariff.tariff_id))  # the order of a book
     accounts = read_accounts(_one(folder, "accounts"), currency=config.currency)
     tariff_ids = tuple(tariff.tariff_id for tariff in tariffs)
     services = read_services(_one(folder, "services"), accounts, list(tariff_ids), zone=config.zone)

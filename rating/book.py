@@ -58,6 +58,9 @@ class BookAllowance:
     allowance: Allowance
 
 
+INDEX_BITS = 30  # a step of the timeline index: 2**30 us, about 18 minutes
+
+
 @dataclass(frozen=True, slots=True)
 class Timelines:
     """All tariffs' timelines: `segment[s] = (end_at, pattern column)`, entered through an index of 2**30 us steps."""
@@ -66,6 +69,15 @@ class Timelines:
     end_at: int
     index: I32  # [tariffs, steps] -> a segment at or before the step's start
     segment: I64  # [segments, 2]; the last of each tariff ends at 2**62
+
+    def place_of(self, tariff: int, at: int) -> int:
+        """The segment of a tariff that holds an instant, -1 outside the span; kernels do the same inline."""
+        if not self.start_at <= at < self.end_at:
+            return -1
+        place = int(self.index[tariff, (at - self.start_at) >> INDEX_BITS])
+        while at >= self.segment[place, 0]:
+            place += 1
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,9 @@ class TariffBook:
     cell_of: I32
     winner: I32
     rules: tuple[BookRule, ...]
-    rule_rows: I64  # [rules, 16], see increments
-    tier_rows: I64  # [tiers, 3], see increments
+    rule_rows: I64  # [rules, 8], see increments
+    scale_rows: I64  # [scales, 3], see increments
+    rule_words: I64  # see increments
     energy_cell: I32  # [tariffs]: cell + pattern column -> winner -> an energy price
     energy_first_item: I32  # [energy prices + 1]
     energy_items: tuple[EnergyItem, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rating.book import I32, I64, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
+from rating.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.energy_items import energy_items_of
 from rating.increments import NEVER
 from rating.prefixes import PrefixTable, compile_prefixes
@@ -19,7 +19,6 @@ from rating.winners import CALL_KIND_COUNT, Level, RuleRow, call_candidates, ene
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 
-INDEX_BITS = 30  # a step of the timeline index: 2**30 us, about 18 minutes
 _TAIL_US = 40 * 86_400_000_000  # usage that starts in the span may run this far past it
 _OUTSIDE = Pattern(NO_VERSION, ())
 
@@ -42,7 +41,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
     for tariff in ordered:
         build.add(tariff, compile_timeline(tariff, span[0], span[1] + _TAIL_US))
     build.refuse_level()
-    rows, tiers = rule_arrays(build.rules, build.ladder_of)
+    arrays = rule_arrays(build.rules, build.ladder_of)
     discount_tiers = [(tier.from_nano, tier.ppm) for _, _, ladder in build.discounts for tier in ladder.tiers]
     return TariffBook(
         span=span,
@@ -54,8 +53,9 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         cell_of=np.array(build.cells, dtype=np.int32).reshape(-1, len(prefixes.prefixes)),
         winner=np.concatenate([*build.winners, np.full(1, -2, dtype=np.int32)]),
         rules=tuple(build.rules),
-        rule_rows=rows,
-        tier_rows=tiers,
+        rule_rows=arrays.rows,
+        scale_rows=arrays.scales,
+        rule_words=arrays.words,
         energy_cell=np.array(build.energy_cells, dtype=np.int32),
         energy_first_item=np.array(build.energy_first, dtype=np.int32),
         energy_items=tuple(build.energy_items),

@@ -1,15 +1,19 @@
 """The price of one call by increments: the loop of reference rating §3 over exact integers, and the rounding of its total.
 
-A rule row holds 16 integers. D is the common denominator of a tariff's weights for a kind of usage, g the booked step in nano-units:
+A rule row holds 8 integers, one cache line. D is the common denominator of a tariff's weights for a kind of usage, g the booked step
+in nano-units:
 
-    0 flags   rounding mode | free cap << 4 | priced by its start << 5 | only fee and two tiers << 6
-    1 q       g * D           2 g                 3 fee * D
-    4 increment of tier 0     5 its weight * D    6 start of tier 1 (NEVER if none)
-    7 safe    the largest quantity for which no product or sum below can leave int64; -1: priced exactly in Python
-    8 increment of tier 1     9 its weight * D   10 start of tier 2 (NEVER if none)
-   11 minimum * D            12 cap * D (NEVER if none)
-   13 place of tier 0 in the tier rows (start, increment, weight * D), which end with a row that starts at NEVER
-   14 D                      15 discount ladder, -1 none
+    0 flags   rounding mode | free cap << 4 | priced by its start << 5 | short << 6 | place of its scale row << 8
+    1 fee * D
+    2 safe    the largest quantity for which no product or sum can leave int64; -1: priced exactly in Python
+    3 start of tier 1 (NEVER if none)
+    4 increments of tiers 0 and 1, the second << 32 (where short)
+    5 weight of tier 0 * D           6 weight of tier 1 * D
+    7 place of its further words
+
+*Short* marks a rule whose call has at most two tiers and neither cap nor minimum; both increments then fit 31 bits.
+Scale rows: q = g * D, g, D. Further words: minimum * D, cap * D (NEVER if none), discount ladder (-1 none), then tier rows (start,
+increment, weight * D) and a last one that starts at NEVER.
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ import numpy.typing as npt
 from schemas.kernels import inline_kernel
 from schemas.reasons import Reason
 
-RULE_WORDS = 16
+RULE_WORDS = 8
+MINIMUM, CAP, LADDER, TIERS = 0, 1, 2, 3  # further words
 NEVER = 2**62
 MODES = ("up", "down", "half_up", "half_even")
-FREE_CAP, BY_START, PLAIN = 1 << 4, 1 << 5, 1 << 6
+FREE_CAP, BY_START, SHORT = 1 << 4, 1 << 5, 1 << 6
+SCALE_SHIFT = 8
+U_LOW = np.uint64(2**32 - 1)
 NEEDS_EXACT = 255  # a status inside the room only: the row goes to the big-integer path
 _NO_RATE_AT_INSTANT = int(Reason.NO_RATE_AT_INSTANT)
 _MODE_BITS = 15
@@ -62,7 +69,7 @@ def price_call(
     segment: I64,
     winner: I32,
     rule_rows: I64,
-    tier_rows: I64,
+    words: I64,
     place: int,
     cell: int,
     rule: int,
@@ -78,18 +85,16 @@ def price_call(
         place, cell, rule: the segment of `start_at`, the cell of the called number, and the rule at `start_at` (>= 0).
         quantity: the whole usage in base units, > `elapsed` >= 0.
         with_fee: False where an allowance paid the first increment: no connect fee, no minimum.
-        shown: [rows, 6] takes (elapsed, increments, increment, rule, tier, total * D after it); rows beyond its length are counted only.
+        shown: [rows, 6] takes (elapsed, increments, increment, rule, tier, total * D after it); rows beyond its length are only counted.
     Returns:
         (status, total * D, elapsed after the last increment, segments). Status 0, NO_RATE_AT_INSTANT or NEEDS_EXACT.
     """
-    at_start = rule
-    flags = rule_rows[rule, 0]
-    by_start = flags & BY_START
-    if quantity > rule_rows[rule, 7]:
+    by_start = rule_rows[rule, 0] & BY_START
+    more = rule_rows[rule, 7]
+    minimum = words[more + MINIMUM]
+    if quantity > rule_rows[rule, 2]:
         return NEEDS_EXACT, 0, 0, 0
-    total = rule_rows[rule, 3] if with_fee else 0
-    if flags & FREE_CAP:
-        total = min(total, rule_rows[rule, 12])
+    total = min(rule_rows[rule, 1], words[more + CAP]) if with_fee else 0
     border = quantity
     written = 0
     while elapsed < quantity:
@@ -99,7 +104,7 @@ def price_call(
             rule = np.int64(winner[cell + segment[place, 1]])
             if rule < 0:
                 return _NO_RATE_AT_INSTANT, 0, 0, 0
-            if quantity > rule_rows[rule, 7]:
+            if quantity > rule_rows[rule, 2]:
                 return NEEDS_EXACT, 0, 0, 0
             last = place
             border = elapsed_at(segment[last, 0], start_at)
@@ -107,17 +112,16 @@ def price_call(
                 last += 1
                 border = elapsed_at(segment[last, 0], start_at)
             border = min(border, quantity)
+        more = rule_rows[rule, 7]
         is_capped = rule_rows[rule, 0] & FREE_CAP
-        cap = rule_rows[rule, 12]
-        row = rule_rows[rule, 13]
-        tier = 0
+        cap = words[more + CAP]
+        tier = more + TIERS
         while elapsed < border:
-            while elapsed >= tier_rows[row + tier + 1, 0]:
-                tier += 1
-            limit = min(border, tier_rows[row + tier + 1, 0])
-            increment = tier_rows[row + tier, 1]
-            count = (limit - elapsed + increment - 1) // increment
-            raised = total + count * tier_rows[row + tier, 2]
+            while elapsed >= words[tier + 3]:
+                tier += 3
+            increment = words[tier + 1]
+            count = (min(border, words[tier + 3]) - elapsed + increment - 1) // increment
+            raised = total + count * words[tier + 2]
             # A cap holds the total while its rule is in force; it never lowers what another rule charged before.
             total = max(total, min(raised, cap)) if is_capped else raised
             if written < len(shown):
@@ -125,10 +129,10 @@ def price_call(
                 shown[written, 1] = count
                 shown[written, 2] = increment
                 shown[written, 3] = rule
-                shown[written, 4] = tier
+                shown[written, 4] = (tier - more - TIERS) // 3
                 shown[written, 5] = total
             written += 1
             elapsed += count * increment
     if with_fee:
-        total = max(total, rule_rows[at_start, 11])
+        total = max(total, minimum) if minimum > 0 else total
     return 0, total, elapsed, written

@@ -1,7 +1,7 @@
-"""Longest-prefix match over the prefixes of all tariffs: a direct table on five digits and tables of two more digits each.
+"""Longest-prefix match over the prefixes of all tariffs: a direct table on five digits, then one digit at a time.
 
-Numbers are packed nibbles (`schemas.numbers`). A table entry is a node (>= 0) or -(s + 1) for subtable s. Ranges are filled over all
-sixteen nibbles, so that the F fill of a short number leads to the longest prefix it has.
+Numbers are packed nibbles (`schemas.numbers`). A table entry is a node (>= 0) or -(s + 1) for the sixteen entries of subtable s, one
+cache line. Ranges are filled over all sixteen nibbles, so that the F fill of a short number leads to the longest prefix it has.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from schemas.kernels import inline_kernel
 
 ROOT_NODE = 0  # the prefix of length 0, which every number has
 _TOP_DIGITS = 5
-_U8BITS = np.uint64(8)
-_UBYTE = np.uint64(255)
-_UTOP_SHIFT = np.uint64(64 - 4 * _TOP_DIGITS)
-_USUB_SHIFT = np.uint64(64 - 4 * _TOP_DIGITS - 8)
+U_DIGIT_BITS = np.uint64(4)
+U_DIGIT = np.uint64(15)
+U_TOP_SHIFT = np.uint64(64 - 4 * _TOP_DIGITS)
+U_SUB_SHIFT = np.uint64(64 - 4 * _TOP_DIGITS - 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class PrefixTable:
     parent: npt.NDArray[np.int32]
     length: npt.NDArray[np.int32]
     top: npt.NDArray[np.int32]  # [16 ** 5]
-    sub: npt.NDArray[np.int32]  # [subtables * 256]
+    sub: npt.NDArray[np.int32]  # [subtables * 16]
 
 
 def compile_prefixes(prefixes: Iterable[str]) -> PrefixTable:
@@ -43,7 +43,7 @@ def compile_prefixes(prefixes: Iterable[str]) -> PrefixTable:
     subs: list[npt.NDArray[np.int32]] = []
     for node, prefix in enumerate(ordered):
         _enter(prefix, node, top, subs)
-    sub = np.concatenate(subs) if subs else np.zeros(1, dtype=np.int32)
+    sub = np.concatenate(subs) if subs else np.zeros(16, dtype=np.int32)
     lengths = np.array([len(prefix) for prefix in ordered], dtype=np.int32)
     return PrefixTable(ordered, node_of, np.array(parent, dtype=np.int32), lengths, top, sub)
 
@@ -62,9 +62,9 @@ def _enter(prefix: str, node: int, top: npt.NDArray[np.int32], subs: list[npt.ND
     while len(digits) > width:
         at = int(digits[:width], 16)
         if table[at] >= 0:
-            subs.append(np.full(256, table[at], dtype=np.int32))
+            subs.append(np.full(16, table[at], dtype=np.int32))
             table[at] = -len(subs)
-        table, digits, width = subs[-int(table[at]) - 1], digits[width:], 2
+        table, digits, width = subs[-int(table[at]) - 1], digits[width:], 1
     free = width - len(digits)
     low = int(digits or "0", 16) << (4 * free)
     table[low : low + 16**free] = node
@@ -73,9 +73,39 @@ def _enter(prefix: str, node: int, top: npt.NDArray[np.int32], subs: list[npt.ND
 @inline_kernel
 def node_of_number(number: np.uint64, top: npt.NDArray[np.int32], sub: npt.NDArray[np.int32]) -> int:
     """The node of the longest prefix of a packed number."""
-    node = np.int64(top[np.int64(number >> _UTOP_SHIFT)])
-    shift = _USUB_SHIFT
+    node = np.int64(top[np.int64(number >> U_TOP_SHIFT)])
+    shift = U_SUB_SHIFT
     while node < 0:
-        node = np.int64(sub[((-node - 1) << 8) + np.int64((number >> shift) & _UBYTE)])
-        shift -= _U8BITS
+        node = np.int64(sub[((-node - 1) << 4) + np.int64((number >> shift) & U_DIGIT)])
+        shift -= U_DIGIT_BITS
     return node
+
+
+@inline_kernel
+def match_block(
+    numbers: npt.NDArray[np.uint64],
+    first: int,
+    rows: int,
+    top: npt.NDArray[np.int32],
+    sub: npt.NDArray[np.int32],
+    node: npt.NDArray[np.int64],
+    waiting: npt.NDArray[np.int64],
+) -> None:
+    """The nodes of `rows` numbers from `first` on, digit by digit over all that still wait: no branch depends on a table."""
+    count = 0
+    for j in range(rows):
+        found = np.int64(top[np.int64(numbers[first + j] >> U_TOP_SHIFT)])
+        node[j] = found
+        waiting[count] = j
+        count += found < 0
+    shift = U_SUB_SHIFT
+    while count > 0:
+        left = 0
+        for k in range(count):
+            j = waiting[k]
+            found = np.int64(sub[((-node[j] - 1) << 4) + np.int64((numbers[first + j] >> shift) & U_DIGIT)])
+            node[j] = found
+            waiting[left] = j
+            left += found < 0
+        count = left
+        shift -= U_DIGIT_BITS

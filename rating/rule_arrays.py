@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
 import numpy as np
 
 from rating.book import I64, BookRule
-from rating.increments import BY_START, FREE_CAP, MODES, NEVER, PLAIN, RULE_WORDS
+from rating.increments import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
 from rating.tariff import Rate
 from schemas.quantities import UsageKind
 
@@ -32,44 +33,66 @@ def denominators(rules: Sequence[BookRule]) -> dict[tuple[str, UsageKind], int]:
     return found
 
 
-def rule_arrays(rules: Sequence[BookRule], ladder_of: Sequence[int]) -> tuple[I64, I64]:
-    """(rule rows, tier rows) of all rules; `ladder_of[r]` is the discount ladder of rule r, -1 for none."""
+@dataclass(frozen=True, slots=True)
+class RuleArrays:
+    """Rule rows, scale rows and further words, laid out as `increments` says."""
+
+    rows: I64  # [rules, 8], on cache lines
+    scales: I64  # [scales, 3]
+    words: I64
+
+
+def rule_arrays(rules: Sequence[BookRule], ladder_of: Sequence[int]) -> RuleArrays:
+    """The arrays of all rules; `ladder_of[r]` is the discount ladder of rule r, -1 for none."""
     common = denominators(rules)
     longest: dict[tuple[str, UsageKind], int] = {}
     for rule in rules:
         key = (rule.tariff_id, rule.kind)
         longest[key] = max(longest.get(key, 0), *(tier.increment for tier in rule.rate.tiers))
-    rows, tiers = np.zeros((max(len(rules), 1), RULE_WORDS), dtype=np.int64), []
+    scales: dict[tuple[int, int, int], int] = {}
+    words: list[int] = []
+    rows = on_cache_lines(len(rules))
     for index, rule in enumerate(rules):
         key = (rule.tariff_id, rule.kind)
-        row = _row(rule, common[key], longest[key])
-        rows[index, :13] = row
-        rows[index, 13:] = (len(tiers), common[key] if row[7] >= 0 else 1, ladder_of[index])
-        safe = row[7] >= 0
-        weights = [int(weight * common[key]) if safe else 0 for weight in weights_of(rule.rate)]
-        tiers += [(tier.from_usage, tier.increment, weight) for tier, weight in zip(rule.rate.tiers, weights, strict=True)]
-        tiers.append((NEVER, 1, 0))
-    return rows, np.array(tiers or [(NEVER, 1, 0)], dtype=np.int64)
+        rows[index] = _row(rule, common[key], longest[key], scales, words, ladder_of[index])
+    return RuleArrays(rows, np.array([*scales] or [(1, 1, 1)], dtype=np.int64), np.array(words or [0], dtype=np.int64))
 
 
-def _row(rule: BookRule, common: int, longest: int) -> list[int]:
-    """Words 0 to 12 of a rule."""
+def on_cache_lines(rows: int) -> I64:
+    """[max(rows, 1), 8] zeros that start at a multiple of 64 bytes, so that a row is one cache line."""
+    raw = np.zeros((max(rows, 1) + 1) * RULE_WORDS, dtype=np.int64)
+    skip = (-raw.ctypes.data % 64) // 8
+    return raw[skip : skip + max(rows, 1) * RULE_WORDS].reshape(-1, RULE_WORDS)
+
+
+def _row(
+    rule: BookRule, common: int, longest: int, scales: dict[tuple[int, int, int], int], words: list[int], ladder: int
+) -> list[int]:
+    """The row of a rule; its scale and its further words are entered."""
     rate, rounding = rule.rate, rule.rounding
     rounds = rounding.scope == "record" and rounding.mode != "none"
     g = rounding.grid_nano if rounds else 1
-    flags = MODES.index(rounding.mode if rounds else "half_up")
+    mode = MODES.index(rounding.mode if rounds else "half_up")
     is_capped = rate.cap is not None and rate.cap.strategy == "free"
-    flags |= (FREE_CAP if is_capped else 0) | (BY_START if rule.usage_start else 0)
-    flags |= PLAIN if not is_capped and not rate.minimum_charge_nano else 0
     weights = [int(weight * common) for weight in weights_of(rate)]
     fee, minimum = rate.connect_fee_nano * common, rate.minimum_charge_nano * common
-    cap = rate.cap.amount_nano * common if rate.cap and is_capped else NEVER
-    first, second = rate.tiers[0], rate.tiers[1] if len(rate.tiers) > 1 else None
-    third = rate.tiers[2].from_usage if len(rate.tiers) > 2 else NEVER
+    cap = min(rate.cap.amount_nano * common, NEVER) if rate.cap and is_capped else NEVER
     safe = _safe_quantity([fee, minimum, g * common, *weights], weights, rate, common, longest)
-    words = [flags, g * common, g, fee, first.increment, weights[0], second.from_usage if second else NEVER, safe]
-    words += [second.increment if second else 1, weights[1] if second else 0, third, minimum, min(cap, NEVER)]
-    return words if safe >= 0 else [flags, g, g, 0, 1, 0, NEVER, -1, 1, 0, NEVER, 0, NEVER]
+    increments = [tier.increment for tier in rate.tiers]
+    is_short = safe >= 0 and not is_capped and not minimum and len(weights) <= 2 and max(increments) < 2**31
+    if safe < 0:  # nothing of it may enter int64
+        common, fee, minimum, cap, weights, increments = 1, 0, 0, NEVER, [0] * len(weights), [1] * len(weights)
+    scale = scales.setdefault((g * common, g, common), len(scales))
+    flags = mode | (FREE_CAP if is_capped else 0) | (BY_START if rule.usage_start else 0)
+    flags |= (SHORT if is_short else 0) | scale << SCALE_SHIFT
+    more = len(words)
+    words += [minimum, cap, ladder]
+    for tier, increment, weight in zip(rate.tiers, increments, weights, strict=True):
+        words += [tier.from_usage, increment, weight]
+    words += [NEVER, 1, 0]
+    second = rate.tiers[1].from_usage if len(weights) > 1 else NEVER
+    pair = [*increments, 1][:2] if is_short else [1, 1]
+    return [flags, fee, safe, second, pair[0] | pair[1] << 32, weights[0], [*weights, 0][1], more]
 
 
 def _safe_quantity(products: list[int], weights: list[int], rate: Rate, common: int, longest: int) -> int:

@@ -67,8 +67,7 @@ def _level_energy(tariff: Tariff, timeline: Timeline) -> list[Fault]:
     for index, version in enumerate(tariff.versions):
         if not version.energy:
             continue
-        numbers: dict[object, int] = {}
-        prices = np.array([numbers.setdefault(price.tiers, len(numbers)) for price in version.energy], dtype=np.int64)
+        prices = np.arange(len(version.energy), dtype=np.int64)  # each is an item of its own on the bill, so none may be level
         candidates = {index: energy_candidates(version.energy, version, 0)}
         for level in resolve(candidates, timeline.patterns, table, prices)[1]:
             one, other = sorted((version.energy[row] for row in level.rows), key=lambda price: price.where)

@@ -33,8 +33,8 @@ RATED_CALLS = pa.schema(
     [
         *_identity(),
         _column("account_key", pa.int32(), "the account that had the service when it was used, see account_keys"),
-        _column("served_number", pa.uint64(), "number of the served party, nibbles filled with F"),
-        _column("called_number", pa.uint64(), "number called, nibbles filled with F"),
+        _column("served_number", pa.uint64(), "number of the served party", "packed number"),
+        _column("called_number", pa.uint64(), "number called", "packed number"),
         _column("start_at", pa.timestamp("us", tz="UTC"), "start of the use", "UTC"),
         _column("quantity", pa.int64(), "what was used", "ms, count or bytes by kind"),
         _column("charged_quantity", pa.int64(), "what is charged after increments", "ms, count or bytes by kind"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -69,13 +70,9 @@ def bill_rows(bills: pl.DataFrame, lines: pl.DataFrame, bill_number: str) -> tup
 
 def each_bill(bills: pl.DataFrame, lines: pl.DataFrame) -> Iterator[tuple[Row, list[Row]]]:
     """(bill, its lines) of every bill, by bill number, in one pass over both frames: for writers of documents."""
-    ordered = lines.sort("bill_number", "line_no")
-    counts = dict(ordered.group_by("bill_number").len().iter_rows())
-    at = 0
+    rows = lines.sort("bill_number", "line_no").iter_rows(named=True)
     for bill in bills.sort("bill_number").iter_rows(named=True):
-        count = counts.get(bill["bill_number"], 0)
-        yield bill, list(ordered.slice(at, count).iter_rows(named=True))
-        at += count
+        yield bill, list(islice(rows, bill["line_count"]))
 
 
 def _line_json(line: Row, digits: int) -> dict[str, Any]:

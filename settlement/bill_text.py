@@ -93,10 +93,12 @@ def _allowances(charges: Sequence[Row]) -> Iterator[str]:
     if used:
         yield ""
         yield "Allowances used"
-    width = max((len(_plain(line["item"])) for line in used), default=0)
-    for line in used:
-        quantity, charged = quantity_text(line["quantity"], line["unit"]), quantity_text(line["charged_quantity"], line["unit"])
-        yield f"  {_plain(line['item']):<{width}}{_GAP}{quantity} used, {charged if line['charged_quantity'] else 'none'} charged"
+    several = len({line["account_id"] for line in charges}) > 1
+    labels = [_plain(f"{line['item']} ({line['account_id']})" if several else line["item"]) for line in used]
+    width = max(map(len, labels), default=0)
+    for label, line in zip(labels, used, strict=True):
+        charged = quantity_text(line["charged_quantity"], line["unit"]) if line["charged_quantity"] else "none"
+        yield f"  {label:<{width}}{_GAP}{quantity_text(line['quantity'], line['unit'])} used, {charged} charged"
 
 
 def _to_minor(nano: int, currency: str) -> int:

@@ -163,7 +163,7 @@ def _place() -> pl.Expr:
 def _in_order_of_arrival(random: np.random.Generator, base: pl.DataFrame, period: Period) -> pl.DataFrame:
     """Add repeated lines and conflicting versions, then sort all lines by when they reach the operator.
 
-    A record arrives within two hours of its start; late ones in the last days; a repeated line at once or anywhere in the period.
+    A record arrives within two hours of its start; late ones in the last days; a repeated line half an hour or weeks after.
     """
     count, span = base.height, period.end_at - period.start_at
     roles, start_at = base["role"].to_numpy(), base["start_at"].to_numpy()
@@ -177,8 +177,8 @@ def _in_order_of_arrival(random: np.random.Generator, base: pl.DataFrame, period
     lines = base.with_columns(arrived_at=pl.Series(arrived_at), twin=pl.Series(twins), breakage=pl.Series(breakage))
     again = lines.filter(pl.col("role") == REPEATED)
     at_once = again["arrived_at"].to_numpy() + random.integers(1, HOUR_US // 2, again.height)
-    anywhere = random.integers(period.start_at, period.end_at, again.height)
-    again = again.with_columns(arrived_at=pl.Series(np.where(random.integers(0, 2, again.height) == 0, at_once, anywhere)))
+    much_later = random.integers(at_once, np.maximum(at_once + 1, period.end_at))
+    again = again.with_columns(arrived_at=pl.Series(np.where(random.integers(0, 2, again.height) == 0, at_once, much_later)))
     versions = lines.filter(pl.col("role") == CONFLICTING)
     longer_s = pl.Series(random.integers(1, 60, versions.height))
     versions = versions.with_columns(pl.col("duration_s") + longer_s, pl.col("arrived_at") + HOUR_US)

@@ -28,8 +28,8 @@ drops:
   - {folder: inbox/meters, format: nem12}
 settled_file_s: 5
 """
-# The least that still has each kind of customer and record, and the most that the invented numbers allow.
-_BOUNDS = {"subscribers": (20, 1_000_000), "calls": (1_000, 50_000_000), "meters": (10, 90_000)}
+# The least that still has each kind of customer and record, and the most that is built in a few gigabytes of memory.
+_BOUNDS = {"subscribers": (20, 1_000_000), "calls": (1_000, 10_000_000), "meters": (10, 20_000)}
 _FOLDERS = ("reference/tariffs", "reference/layouts", "inbox/calls", "inbox/meters")
 
 
@@ -42,8 +42,8 @@ def build_operator(
         folder: must not exist or be empty.
         seed: of all numbers drawn, at least 0.
         subscribers: mobile numbers, 20 to 1,000,000.
-        calls: call record lines in all files together (not counting the file that is dropped twice), 1,000 to 50,000,000.
-        meters: metering points, 10 to 90,000, each with a value every quarter of an hour.
+        calls: call record lines in all files together (not counting the file that is dropped twice), 1,000 to 10,000,000.
+        meters: metering points, 10 to 20,000, each with a value every quarter of an hour.
         period: `YYYY-MM`, a calendar month in Europe/Berlin.
 
     Returns:

@@ -82,9 +82,7 @@ def _preprocess(
     status[period < 0] = Reason.BAD_TIMESTAMP
     closed = calendar.is_closed(period) | calendar.is_closed(calendar.periods(end_at - 1))
     names = days.metering_point_id.take(pa.array(rows)).to_pylist()
-    assignment = np.array(
-        [reference.directory.resolve_service(name, at) for name, at in zip(names, start_at.tolist(), strict=True)], np.int32
-    )
+    assignment = reference.directory.resolve_names(names, start_at)
     lost = (status == _OK) & (assignment < 0)
     status[lost] = np.where(assignment[lost] == UNKNOWN_SERVICE, Reason.UNKNOWN_SERVICE, Reason.NO_SERVICE_AT_INSTANT)
     services = {name: record_id_of(text_words(name.encode()))[0] for name in set(names)}

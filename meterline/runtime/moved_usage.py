@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,9 +40,7 @@ def refuse_moved_usage(new: Reference, snapshot: Snapshot) -> None:
         )
 
 
-def _assignments(reference: Reference, services: object, instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    column = services.to_numpy(zero_copy_only=False) if hasattr(services, "to_numpy") else services
-    if getattr(column, "dtype", None) == np.uint64:
-        return reference.directory.resolve_numbers(column, instants)
-    resolve = reference.directory.resolve_service
-    return np.array([resolve(name, at) for name, at in zip(column, instants.tolist(), strict=True)], np.int32)
+def _assignments(reference: Reference, services: Any, instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    if services.type == "uint64":
+        return reference.directory.resolve_numbers(services.to_numpy(), instants)
+    return reference.directory.resolve_names(services.to_pylist(), instants)

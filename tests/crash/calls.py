@@ -24,6 +24,7 @@ class Calls:
     """Writes by every road; holds no promise, so its checks are empty."""
 
     name: str = "calls"
+    writes_unseen: bool = False
 
     def prepare(self, folder: Path) -> None:
         """A folder that is not empty at the start."""
@@ -38,6 +39,8 @@ class Calls:
         _resize_and_sync(folder)
         _name_in_all_ways(folder)
         _meet_errors(folder)
+        if self.writes_unseen:
+            _write_by_stdio(folder)
 
     def check_wreck(self, folder: Path) -> None:
         """Nothing is promised."""
@@ -53,6 +56,11 @@ class Calls:
 def every_call(seed: int) -> Calls:
     """The same for every seed."""
     return Calls()
+
+
+def unseen(seed: int) -> Calls:
+    """Planted: one file goes by a road that the shim cannot see."""
+    return Calls("calls-unseen", writes_unseen=True)
 
 
 def _libc() -> ctypes.CDLL:
@@ -100,9 +108,9 @@ def _write_in_all_ways(folder: Path) -> None:
     os.pwritev(fd, [b"three", b"four"], 20)
     os.pwritev(fd, [b"five"], 40, os.RWF_DSYNC)
     os.write(fd, b"at the position")
-    vector = (ctypes.c_size_t * 2)(ctypes.addressof(text := ctypes.create_string_buffer(b"six")), 3)
-    _must(_libc().pwritev64v2(fd, ctypes.addressof(vector), 1, 60, 0))
-    del text
+    text = ctypes.create_string_buffer(b"six")
+    vector = (ctypes.c_size_t * 2)(ctypes.addressof(text), 3)  # one struct iovec
+    _must(_libc().pwritev64v2(fd, vector, 1, 60, 0))
     os.close(fd)
     with (folder / "written").open("ab") as file:
         file.write(b"appended")
@@ -182,3 +190,14 @@ def _meet_errors(folder: Path) -> None:
     os.write(fd, b"nobody sees this")
     os.fsync(fd)
     os.close(fd)
+
+
+def _write_by_stdio(folder: Path) -> None:
+    """Stays inside libc, where no wrapper stands."""
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    libc.fputs.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
+    libc.fclose.argtypes = (ctypes.c_void_p,)
+    file = libc.fopen(os.fsencode(folder / "unseen"), b"w")
+    libc.fputs(b"nobody counted this", file)
+    libc.fclose(file)

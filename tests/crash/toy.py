@@ -41,6 +41,7 @@ class Toy:
     believes_second_sync: bool = False
     synchronous: str = "FULL"
     hangs_on_restart: bool = False
+    names_at_random: bool = False
 
     def prepare(self, folder: Path) -> None:
         """An empty folder; beside it a spool of messages of unequal sizes."""
@@ -68,7 +69,8 @@ class Toy:
     def _take(self, folder: Path, log: sqlite3.Connection, message: Path) -> None:
         content = message.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
-        file = folder / "store" / f"{sha256[:16]}.bin"
+        stem = os.urandom(8).hex() if self.names_at_random else sha256[:16]
+        file = folder / "store" / f"{stem}.bin"
         if self.ack_before_commit:
             _acknowledge(folder, message.name)
         if not (self.recognizes_replays and _is_committed(log, message.name)):
@@ -266,6 +268,11 @@ def sync_again(seed: int) -> Toy:
 def sql_unsynced(seed: int) -> Toy:
     """The commit itself is not durable when it returns; only marks show that."""
     return replace(correct(seed), name="toy-sql-unsynced", synchronous="NORMAL")
+
+
+def wanders(seed: int) -> Toy:
+    """Two clean runs do different things, so that numbers of operations mean nothing."""
+    return replace(correct(seed), name="toy-wanders", names_at_random=True)
 
 
 def hangs(seed: int) -> Toy:

@@ -65,8 +65,11 @@ WORKFLOWS: dict[str, tuple[str, str]] = {
     "toy-no-folder-sync": ("tests.crash.toy", "no_folder_sync"),
     "toy-sync-again": ("tests.crash.toy", "sync_again"),
     "toy-sql-unsynced": ("tests.crash.toy", "sql_unsynced"),
+    "toy-wanders": ("tests.crash.toy", "wanders"),
     "toy-hangs": ("tests.crash.toy", "hangs"),
     "calls": ("tests.crash.calls", "every_call"),
+    "calls-unseen": ("tests.crash.calls", "unseen"),
+    "libraries": ("tests.crash.libraries", "all_writers"),
 }
 
 

@@ -12,13 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.end_to_end_input import deck_prefixes, write_benchmark_operator
+from benchmarks.end_to_end_input import BenchmarkInput, deck_prefixes, write_benchmark_operator
 from benchmarks.floor import run_floor
 from meterline.demo.call_files import HEADER
 from rating.tariff_files import load_tariffs
 from schemas.errors import ConfigurationError
 
-SMALL = {"records": 5_000, "duplicates": 40, "accounts": 300, "prefixes": 500}
+SIZES = {"records": 5_000, "duplicates": 40, "accounts": 300, "prefixes": 500}
+
+
+def _small(folder: Path, *, files: int = 1, seed: int = 3) -> BenchmarkInput:
+    return write_benchmark_operator(folder, records=5_000, duplicates=40, accounts=300, prefixes=500, files=files, seed=seed)
 
 
 def _lines(paths: tuple[str, ...]) -> list[str]:
@@ -27,7 +31,7 @@ def _lines(paths: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("files", [1, 3])
 def test_lines_are_records_and_exact_copies(tmp_path: Path, files: int) -> None:
-    written = write_benchmark_operator(tmp_path / "operator", files=files, seed=3, **SMALL)
+    written = _small(tmp_path / "operator", files=files)
     lines = _lines(written.csv_paths)
     assert len(written.csv_paths) == files
     assert (len(lines), written.lines) == (5_040, 5_040)
@@ -42,14 +46,14 @@ def test_lines_are_records_and_exact_copies(tmp_path: Path, files: int) -> None:
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        write_benchmark_operator(tmp_path / name, seed=seed, **SMALL)
+        _small(tmp_path / name, seed=seed)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         digests.append([(path.relative_to(tmp_path / name), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_every_called_number_has_a_prefix_and_every_served_one_a_service(tmp_path: Path) -> None:
-    written = write_benchmark_operator(tmp_path / "operator", seed=3, **SMALL)
+    written = _small(tmp_path / "operator")
     reference = tmp_path / "operator/reference"
     with (reference / "tariffs/deck.csv").open(newline="") as source:
         prefixes = {row["prefix"] for row in csv.DictReader(source)}
@@ -67,7 +71,7 @@ def test_every_called_number_has_a_prefix_and_every_served_one_a_service(tmp_pat
 
 
 def test_the_deck_tariff_loads_with_two_prices_per_prefix(tmp_path: Path) -> None:
-    write_benchmark_operator(tmp_path / "operator", seed=3, **SMALL)
+    _small(tmp_path / "operator")
     (tariff,) = load_tariffs(tmp_path / "operator/reference/tariffs")
     peak, off_peak = tariff.versions[0].destinations
     assert len(peak.prefixes) == len(off_peak.prefixes) == 500
@@ -86,11 +90,11 @@ def test_deck_prefixes_are_different_and_of_all_lengths() -> None:
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="not an empty folder"):
-        write_benchmark_operator(tmp_path, seed=1, **SMALL)
+        _small(tmp_path)
 
 
 def test_the_floor_copies_every_line_cold_and_warm(tmp_path: Path) -> None:
-    written = write_benchmark_operator(tmp_path / "operator", files=2, seed=3, **SMALL)
+    written = _small(tmp_path / "operator", files=2)
     out = tmp_path / "out"
     out.mkdir()
     floor = run_floor([Path(path) for path in written.csv_paths], out, 1)
@@ -102,7 +106,7 @@ def test_the_floor_copies_every_line_cold_and_warm(tmp_path: Path) -> None:
 
 def test_the_command_line_says_what_it_wrote(tmp_path: Path) -> None:
     top = Path(__file__).parents[3]
-    options = [f"--{name}={value}" for name, value in SMALL.items()]
+    options = [f"--{name}={value}" for name, value in SIZES.items()]
     command = [sys.executable, "-m", "benchmarks.end_to_end_input", str(tmp_path / "operator"), *options]
     done = subprocess.run(command, cwd=top, check=True, capture_output=True, text=True)
     assert '"lines": 5040' in done.stdout

@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from ingest.nem12 import read_nem12
 from meterline.demo import OperatorSummary, build_operator
+from schemas.errors import RefusedFileError
 from schemas.periods import period_number, period_of
+from schemas.reasons import Reason
 from schemas.zones import instant_us, local_midnight_us
 
 ZONE = "Europe/Berlin"
@@ -94,6 +97,11 @@ def _held(folder: Path) -> dict[str, list[tuple[int, int]]]:
     return held
 
 
+@pytest.fixture(scope="module")
+def settled(built: tuple[Path, OperatorSummary]) -> list[tuple[Day, str]]:
+    return _settled(*built)
+
+
 def _settled(folder: Path, summary: OperatorSummary) -> list[tuple[Day, str]]:
     """Every day with its place: the best version wins, of identical copies the one in the file with the smaller hash."""
     held = _held(folder)
@@ -123,10 +131,10 @@ def _place(day: Day, winner: Day, held: dict[str, list[tuple[int, int]]]) -> str
     return "null_quality" if day.flag == "N" else "billed"
 
 
-def test_each_file_has_the_expected_row_account(built: tuple[Path, OperatorSummary]) -> None:
+def test_each_file_has_the_expected_row_account(built: tuple[Path, OperatorSummary], settled: list[tuple[Day, str]]) -> None:
     folder, summary = built
     found: dict[str, Counter[str]] = {}
-    for day, place in _settled(folder, summary):
+    for day, place in settled:
         found.setdefault(day.path, Counter())[place] += 1
     expected = {file.path: dict(file.places) for file in summary.files if file.path.startswith("inbox/meters")}
     assert {path: dict(places) for path, places in found.items()} == expected
@@ -135,12 +143,12 @@ def test_each_file_has_the_expected_row_account(built: tuple[Path, OperatorSumma
     }  # fmt: skip
 
 
-def test_energy_is_that_of_the_billed_days(built: tuple[Path, OperatorSummary]) -> None:
+def test_energy_is_that_of_the_billed_days(built: tuple[Path, OperatorSummary], settled: list[tuple[Day, str]]) -> None:
     folder, summary = built
     month = period_of(period_number(summary.period), ZONE)
     total = inside = 0
     other: Counter[str] = Counter()
-    for day, place in _settled(folder, summary):
+    for day, place in settled:
         values = day.milliwh
         if place != "billed":
             other[place] += sum(values)
@@ -153,16 +161,19 @@ def test_energy_is_that_of_the_billed_days(built: tuple[Path, OperatorSummary]) 
     assert {place: energy for place, energy in other.items() if energy} == dict(summary.unbilled_energy_milliwh)
 
 
-def test_days_cover_the_local_month_and_services_begin_and_end_on_day_borders(built: tuple[Path, OperatorSummary]) -> None:
+def test_days_cover_the_local_month_and_services_begin_and_end_on_day_borders(
+    built: tuple[Path, OperatorSummary], settled: list[tuple[Day, str]]
+) -> None:
     folder, summary = built
     month = period_of(period_number(summary.period), ZONE)
-    days = [day for day, _ in _settled(folder, summary) if day.point == "NEM1200001"]
+    days = [day for day, _ in settled if day.point == "NEM1200001"]
     starts = sorted({instant_us(day.start) for day in days})
     assert starts[0] <= month.start_at < starts[0] + 86_400_000_000
     assert starts[-1] < month.end_at <= starts[-1] + 86_400_000_000
     assert len(starts) == month.days + 1
-    for day, place in _settled(folder, summary):
-        stretches = _held(folder).get(day.point, [])
+    every = _held(folder)
+    for day, place in settled:
+        stretches = every.get(day.point, [])
         first_at, last_at = instant_us(day.start), instant_us(day.start + timedelta(hours=23, minutes=45))
         held = [any(start <= at < end for start, end in stretches) for at in (first_at, last_at)]
         assert place not in ("billed", "no_service_at_instant") or held == [place == "billed"] * 2
@@ -177,10 +188,27 @@ def test_the_broken_file_lacks_a_value_and_is_no_part_of_the_account(built: tupl
     assert path not in {file.path for file in summary.files}
 
 
-def test_load_has_a_curve_by_hour(built: tuple[Path, OperatorSummary]) -> None:
+def test_the_reader_of_the_product_takes_the_same_days_and_refuses_the_broken_file(
+    built: tuple[Path, OperatorSummary], settled: list[tuple[Day, str]]
+) -> None:
     folder, summary = built
+    quantities: Counter[str] = Counter()
+    for day, _ in settled:
+        quantities[day.path] += sum(day.milliwh)
+    for file in summary.files:
+        if file.path.startswith("inbox/meters"):
+            days = read_nem12(_text(folder, file.path).encode(), file_name=file.path, tenant="default")
+            assert (len(days.status), int(days.quantity.sum())) == (file.records, quantities[file.path])
+            unbilled = int((days.status == Reason.UNBILLED_CHANNEL).sum()), int((days.status == Reason.NULL_QUALITY).sum())
+            assert unbilled == (file.places.get("unbilled_channel", 0), file.places.get("null_quality", 0))
+    (path,) = summary.refused_files
+    with pytest.raises(RefusedFileError, match="line 5: wrong number of interval values, was 95, must be 96"):
+        read_nem12((folder / path).read_bytes(), file_name=path, tenant="default")
+
+
+def test_load_has_a_curve_by_hour(settled: list[tuple[Day, str]]) -> None:
     by_slot = [0] * 96
-    for day, place in _settled(folder, summary):
+    for day, place in settled:
         if place == "billed":
             by_slot = [sum(pair) for pair in zip(by_slot, day.milliwh, strict=True)]
     assert max(by_slot) > 2 * min(by_slot) > 0

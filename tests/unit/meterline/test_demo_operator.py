@@ -86,8 +86,8 @@ def test_wrong_arguments_are_all_named_at_once(tmp_path: Path) -> None:
         build_operator(tmp_path, seed=-1, subscribers=2, calls=5, meters=1)
     assert str(refused.value).splitlines() == [
         "subscribers: out of range, was 2, must be 20 to 1000000",
-        "calls: out of range, was 5, must be 1000 to 50000000",
-        "meters: out of range, was 1, must be 10 to 90000",
+        "calls: out of range, was 5, must be 1000 to 10000000",
+        "meters: out of range, was 1, must be 10 to 20000",
         "seed: out of range, was -1, must be at least 0",
         f"{tmp_path}: not an empty folder; name a new one, or empty this one",
     ]

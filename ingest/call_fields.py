@@ -1,0 +1,336 @@
+"""The columns of addressed lines, one short loop each: kinds, numbers, instants, quantities, dispositions and the record ids.
+
+Every loop reads the text of one target of all lines of a strip, writes its column, and lowers the row's status to the smallest
+reason that applies. No field is trusted: a row whose status stays OPEN matched its layout in every character that is used.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.call_plans import ABSENT, VALUE_WORDS, CallPlan
+from ingest.call_rows import CallColumns
+from ingest.call_stamps import EPOCH_MS, EPOCH_S, LOCAL, axis_segment, civil_us, epoch_us
+from ingest.call_words import (
+    are_digits,
+    digits_nibbles,
+    digits_value,
+    leading_digits,
+    load_word,
+    low_bytes,
+    trailing_digits,
+)
+from schemas.hashing import HI_MULTIPLIER, LO_MULTIPLIER, absorb
+from schemas.kernels import inline_kernel
+from schemas.numbers import DIGITS_MAX, EMPTY_NUMBER
+from schemas.quantities import UsageKind
+from schemas.reasons import Reason
+
+UNKNOWN_KIND = np.uint8(255)
+KEY_BYTES_MAX = 120
+DIGITS_WRITTEN_MAX = 16  # longer quantities are out of range, whatever their value
+
+_VOLUME = np.uint8(UsageKind.VOLUME)
+_MESSAGE = np.uint8(UsageKind.MESSAGE)
+_BAD_NUMBER = np.uint8(Reason.BAD_NUMBER)
+_BAD_TIMESTAMP = np.uint8(Reason.BAD_TIMESTAMP)
+_BAD_IDENTIFIER = np.uint8(Reason.BAD_IDENTIFIER)
+_BAD_KIND = np.uint8(Reason.BAD_KIND)
+_NEGATIVE = np.uint8(Reason.NEGATIVE_QUANTITY)
+_OUT_OF_RANGE = np.uint8(Reason.QUANTITY_OUT_OF_RANGE)
+_UNANSWERED = np.uint8(Reason.UNANSWERED)
+_ZERO_USAGE = np.uint8(Reason.ZERO_USAGE)
+_NOTHING = np.uint8(99)  # as a fault: nothing is wrong
+_EMPTY = np.int64(-100)  # as a quantity: no text
+_NO_NUMBER = np.uint64(0)  # packed numbers always end in F, so none is zero
+_EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_PLUS, _MINUS = np.uint8(43), np.uint8(45)
+_SPACES = np.uint64(0x2020202020202020)
+_RUBOUTS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_WORD = np.int64(8)
+
+
+class Lines(NamedTuple):
+    """`count` addressed lines of one strip; see call_rows for what the lists mean."""
+
+    text: npt.NDArray[np.uint8]
+    entries: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int32]
+    cut: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+    count: int
+
+
+@inline_kernel
+def field_span(lines: Lines, line: np.int64, field: np.int64) -> tuple[np.int64, np.int64]:
+    """[start, end) of a field of a line."""
+    entry = np.int64(lines.first[line]) + field
+    return np.int64(lines.entries[entry]) + 1, min(np.int64(lines.entries[entry + 1]), np.int64(lines.cut[line]))
+
+
+@inline_kernel
+def value_code(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, table: npt.NDArray[np.uint64]) -> np.uint64:
+    """The code of the declared text that a field equals, or UNKNOWN_KIND. Table rows: (length, four words, code)."""
+    length, found = end - start, np.uint64(UNKNOWN_KIND)
+    word = load_word(text, start) & low_bytes(length)
+    for row in range(table.shape[0]):
+        same = table[row, 0] == np.uint64(length) and table[row, 1] == word
+        if same and length > _WORD:
+            for at in range(1, VALUE_WORDS):
+                left = length - at * _WORD
+                same = same and (left <= 0 or table[row, 1 + at] == load_word(text, start + at * _WORD) & low_bytes(left))
+        found = table[row, VALUE_WORDS + 1] if same else found
+    return found
+
+
+@inline_kernel
+def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """kind; BAD_KIND where the text is none of the declared ones."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        if plan.kind_field == ABSENT:
+            out.kind[row] = np.uint8(plan.constant_kind)
+            continue
+        start, end = field_span(lines, line, plan.kind_field)
+        kind = np.uint8(value_code(lines.text, start, end, plan.kind_values))
+        out.kind[row] = kind
+        out.status[row] = min(out.status[row], _BAD_KIND if kind == UNKNOWN_KIND else _NOTHING)
+
+
+@inline_kernel
+def packed_digits(text: npt.NDArray[np.uint8], start: np.int64, count: np.int64) -> np.uint64:
+    """1 to 15 digits packed as in schemas.numbers, 0 when they are not."""
+    if count < 1 or count > DIGITS_MAX:
+        return _NO_NUMBER
+    head = leading_digits(load_word(text, start), count)
+    packed = digits_nibbles(head) << np.uint64(32)
+    good = are_digits(head)
+    if count > _WORD:
+        tail = leading_digits(load_word(text, start + _WORD), count - _WORD)
+        packed |= digits_nibbles(tail)
+        good = good and are_digits(tail)
+    return packed | (_ALL >> np.uint64(4 * count)) if good else _NO_NUMBER
+
+
+@inline_kernel
+def packed_international(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, rules: npt.NDArray[np.uint64]) -> np.uint64:
+    """The number in a field after the layout's rules, 0 when it is none. A prefix never reaches into the separator."""
+    word = load_word(text, start)
+    skipped, is_international, is_national = np.int64(0), False, False
+    if start < end and text[start] == _PLUS:
+        skipped, is_international = np.int64(1), True
+    elif rules[0] and (word & rules[0]) == rules[1]:
+        skipped, is_international = np.int64(rules[2]), True
+    elif rules[3] and (word & rules[3]) == rules[4]:
+        skipped, is_national = np.int64(rules[5]), True
+    count = end - start - skipped
+    packed = packed_digits(text, start + skipped, count)
+    if is_international and packed >> np.uint64(60) == np.uint64(0):
+        return _NO_NUMBER  # no country code begins with 0
+    if is_national:
+        long = count + np.int64(rules[6]) > DIGITS_MAX
+        return _NO_NUMBER if long or packed == _NO_NUMBER else (packed >> (np.uint64(4) * rules[6])) | rules[7]
+    return packed
+
+
+@inline_kernel
+def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """served_number; BAD_IDENTIFIER where it is empty or no number."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        start, end = field_span(lines, line, plan.served_field)
+        packed = packed_international(lines.text, start, end, plan.number_rules)
+        out.served_number[row] = packed
+        out.status[row] = min(out.status[row], _BAD_IDENTIFIER if packed == _NO_NUMBER else _NOTHING)
+
+
+@inline_kernel
+def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """called_number, EMPTY_NUMBER where there is none; BAD_IDENTIFIER where it is no number, or empty for voice or a message."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        packed = _EMPTY_NUMBER
+        if plan.called_field != ABSENT:
+            start, end = field_span(lines, line, plan.called_field)
+            if start < end:
+                packed = packed_international(lines.text, start, end, plan.number_rules)
+        wrong = packed == _NO_NUMBER or (packed == _EMPTY_NUMBER and out.kind[row] < _VOLUME)
+        out.called_number[row] = packed
+        out.status[row] = min(out.status[row], _BAD_IDENTIFIER if wrong else _NOTHING)
+
+
+@inline_kernel
+def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """start_at; BAD_TIMESTAMP, NONEXISTENT_LOCAL_TIME, AMBIGUOUS_LOCAL_TIME."""
+    segment = np.int64(0)
+    for line in range(lines.count):
+        row = lines.row[line]
+        start, end = field_span(lines, line, plan.start_field)
+        fault = _NOTHING
+        if plan.stamp_style == EPOCH_S:
+            instant = epoch_us(lines.text, start, end, np.int64(1_000_000))
+        elif plan.stamp_style == EPOCH_MS:
+            instant = epoch_us(lines.text, start, end, np.int64(1_000))
+        else:
+            instant = civil_us(lines.text, start, end, plan.stamp_style, plan.stamp_suffix, plan.stamp_between)
+        if instant < 0:
+            fault = _BAD_TIMESTAMP
+        elif plan.stamp_suffix == LOCAL:
+            segment = axis_segment(plan.axis, instant, segment)
+            instant -= plan.axis.offset_us[segment]
+            if plan.axis.fault[segment]:
+                fault = np.uint8(plan.axis.fault[segment])
+        out.start_at[row] = instant
+        out.status[row] = min(out.status[row], fault)
+
+
+@inline_kernel
+def written_quantity(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, most: np.int64) -> np.int64:
+    """The whole number in a field, at most `most`; else EMPTY or the negative reason."""
+    if start == end:
+        return _EMPTY
+    is_negative = text[start] == _MINUS
+    start += np.int64(is_negative)
+    count = end - start
+    if count < 1:
+        return -np.int64(_BAD_NUMBER)
+    head_count = min(count, _WORD)
+    head = trailing_digits(load_word(text, start), head_count)
+    good, value, at = are_digits(head), digits_value(head), start + _WORD
+    while at < end:
+        tail_count = min(end - at, _WORD)
+        tail = trailing_digits(load_word(text, at), tail_count)
+        good = good and are_digits(tail)
+        if count <= DIGITS_WRITTEN_MAX:
+            for _ in range(tail_count):
+                value *= 10
+            value += digits_value(tail)
+        at += _WORD
+    if not good:
+        return -np.int64(_BAD_NUMBER)
+    if is_negative:
+        return -np.int64(_NEGATIVE)
+    return value if count <= DIGITS_WRITTEN_MAX and value <= most else -np.int64(_OUT_OF_RANGE)
+
+
+@inline_kernel
+def begin_quantities(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """quantity of lines that no column adds to: one message where the layout does not count them, else nothing."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        out.quantity[row] = plan.default_messages if out.kind[row] == _MESSAGE else 0
+
+
+@inline_kernel
+def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns) -> None:
+    """Add one column (field, kind, scale, most) to quantity where the line is of its kind.
+
+    BAD_NUMBER, NEGATIVE_QUANTITY, QUANTITY_OUT_OF_RANGE; a line of another kind may leave the field empty.
+    """
+    field, kind, scale, most = column[0], np.uint8(column[1]), column[2], column[3]
+    for line in range(lines.count):
+        row = lines.row[line]
+        start, end = field_span(lines, line, field)
+        value = written_quantity(lines.text, start, end, most)
+        is_own = out.kind[row] == kind
+        if value < 0:
+            fault = np.uint8(-value) if value != _EMPTY else (_BAD_NUMBER if is_own else _NOTHING)
+            out.status[row] = min(out.status[row], fault)
+        elif is_own:
+            out.quantity[row] += value * scale
+
+
+@inline_kernel
+def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """QUANTITY_OUT_OF_RANGE of a sum; then UNANSWERED and ZERO_USAGE, which leave the row readable."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        fault = _ZERO_USAGE if out.quantity[row] == 0 else _NOTHING
+        if plan.disposition_field != ABSENT:
+            start, end = field_span(lines, line, plan.disposition_field)
+            if value_code(lines.text, start, end, plan.answered_values) == np.uint64(UNKNOWN_KIND):
+                fault = _UNANSWERED
+        if out.quantity[row] > plan.bytes_max:
+            fault = _OUT_OF_RANGE
+        out.status[row] = min(out.status[row], fault)
+
+
+@inline_kernel
+def is_utf8(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> bool:
+    """Whether text[at:end] is well-formed UTF-8 (Unicode table 3-7)."""
+    while at < end:
+        lead = text[at]
+        low, high = np.uint8(0x80), np.uint8(0xBF)
+        more = np.int64(0)
+        if lead >= np.uint8(0x80):
+            if lead < np.uint8(0xC2) or lead > np.uint8(0xF4):
+                return False
+            more = np.int64(1) + np.int64(lead >= np.uint8(0xE0)) + np.int64(lead >= np.uint8(0xF0))
+            low = np.uint8(0xA0) if lead == np.uint8(0xE0) else np.uint8(0x90) if lead == np.uint8(0xF0) else low
+            high = np.uint8(0x9F) if lead == np.uint8(0xED) else np.uint8(0x8F) if lead == np.uint8(0xF4) else high
+        if at + more >= end:
+            return False
+        for next_at in range(at + 1, at + 1 + more):
+            if text[next_at] < low or text[next_at] > high:
+                return False
+            low, high = np.uint8(0x80), np.uint8(0xBF)
+        at += more + 1
+    return True
+
+
+@inline_kernel
+def is_key_text(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, must_be_utf8: bool) -> bool:
+    """Whether a field can be part of a natural key: 1 to KEY_BYTES_MAX bytes, no control character, well encoded."""
+    if end <= start or end - start > KEY_BYTES_MAX:
+        return False
+    controls, high = np.uint64(0), np.uint64(0)
+    for at in range(start, end, _WORD):
+        kept = low_bytes(end - at)
+        word = (load_word(text, at) & kept) | (_SPACES & ~kept)
+        rubout = word ^ _RUBOUTS
+        controls |= ((word - _SPACES) & ~word) | ((rubout - _ONES) & ~rubout)
+        high |= word
+    if controls & _HIGH_BITS:
+        return False
+    return not must_be_utf8 or not (high & _HIGH_BITS) or is_utf8(text, start, end)
+
+
+@inline_kernel
+def absorb_text(
+    text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """Both lanes take the words and the length of text[start:end], as schemas.hashing.text_words gives them."""
+    for at in range(start, end, _WORD):
+        word = load_word(text, at) & low_bytes(end - at)
+        hi, lo = absorb(hi, word, HI_MULTIPLIER), absorb(lo, word, LO_MULTIPLIER)
+    length = np.uint64(end - start)
+    return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER)
+
+
+@inline_kernel
+def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
+    """record_hi, record_lo from tenant, kind, node, sequence, start and served number; BAD_IDENTIFIER for unusable key texts."""
+    for line in range(lines.count):
+        row = lines.row[line]
+        seed = min(np.int64(out.kind[row]), np.int64(_VOLUME) + 1)
+        hi, lo, good = plan.seed_hi[seed], plan.seed_lo[seed], True
+        if plan.node_field == ABSENT:
+            hi, lo = absorb_text(plan.node_text, np.int64(0), np.int64(plan.node_text.size) - _WORD, hi, lo)
+        else:
+            start, end = field_span(lines, line, plan.node_field)
+            good = is_key_text(lines.text, start, end, plan.is_utf8)
+            hi, lo = absorb_text(lines.text, start, end, hi, lo)
+        start, end = field_span(lines, line, plan.sequence_field)
+        good = is_key_text(lines.text, start, end, plan.is_utf8) and good
+        hi, lo = absorb_text(lines.text, start, end, hi, lo)
+        instant = np.uint64(out.start_at[row])
+        hi, lo = absorb(hi, instant, HI_MULTIPLIER), absorb(lo, instant, LO_MULTIPLIER)
+        served = out.served_number[row]
+        out.record_hi[row], out.record_lo[row] = absorb(hi, served, HI_MULTIPLIER), absorb(lo, served, LO_MULTIPLIER)
+        out.status[row] = min(out.status[row], _NOTHING if good else _BAD_IDENTIFIER)

@@ -1,0 +1,247 @@
+"""Lines of a strip of text: where their fields end, which lines are rows, and the unquoted copy of lines that use quotes.
+
+A strip is at most STRIP_BYTES of text, so that all that is noted about it stays in the processor's cache. `entries` lists the
+positions of separators and line ends in order, `entries[0]` being one before the strip: field k of a line whose preceding line
+end is entry f spans [entries[f + k] + 1, entries[f + k + 1]), cut at the line's stop (where a carriage return stands before it).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.call_plans import CallPlan
+from ingest.call_words import bit_count, byte_mask, load_word, lowest_bit, low_bytes
+from schemas.hashing import HI_MULTIPLIER, HI_SEED, absorb
+from schemas.kernels import inline_kernel
+from schemas.reasons import Reason
+
+STRIP_BYTES = 32_768
+PADDING_BYTES = 64  # readable bytes after a strip, for words and blocks that reach past it
+LINE_BYTES_MAX = 4_096
+OPEN = np.uint8(99)  # a status under which nothing wrong was found yet
+
+_BLOCK = np.int64(64)
+_WORD = np.int64(8)
+_NEWLINE = np.uint8(10)
+_RETURN = np.uint8(13)
+_NONE = np.uint64(0)
+_ONE = np.uint64(1)
+_BURST = 8  # entries written without asking; most blocks have no more
+_BAD_FIELD_COUNT = np.uint8(Reason.BAD_FIELD_COUNT)
+_LINE_TOO_LONG = np.uint8(Reason.LINE_TOO_LONG)
+_BAD_QUOTING = np.uint8(Reason.BAD_QUOTING)
+
+
+class CallColumns(NamedTuple):
+    """The columns of a batch (see CallBatch)."""
+
+    record_hi: npt.NDArray[np.uint64]
+    record_lo: npt.NDArray[np.uint64]
+    content_hash: npt.NDArray[np.uint64]
+    source_offset: npt.NDArray[np.int64]
+    source_length: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.uint8]
+    served_number: npt.NDArray[np.uint64]
+    called_number: npt.NDArray[np.uint64]
+    start_at: npt.NDArray[np.int64]
+    quantity: npt.NDArray[np.int64]
+    status: npt.NDArray[np.uint8]
+
+
+class StripNotes(NamedTuple):
+    """Working memory for one strip. Views are the same memory, read-only as the text is."""
+
+    entries: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]  # entry index of each line end
+    starts: npt.NDArray[np.int32]  # per row: position of the first byte
+    stops: npt.NDArray[np.int32]  # per row: position after the last byte, line ending excluded
+    before: npt.NDArray[np.int32]  # per row: entry index of the preceding line end
+    counts: npt.NDArray[np.int32]  # per row: number of fields
+    first: npt.NDArray[np.int32]  # per line to be read: entry index of the preceding line end
+    cut: npt.NDArray[np.int32]  # per line to be read: its stop
+    row: npt.NDArray[np.int32]  # per line to be read: its row in the batch
+    tail: npt.NDArray[np.uint8]
+    tail_view: npt.NDArray[np.uint8]
+    unquoted: npt.NDArray[np.uint8]
+    unquoted_view: npt.NDArray[np.uint8]
+
+
+def strip_notes() -> StripNotes:
+    """Fresh working memory."""
+    tail, unquoted = np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8), np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8)
+    views = [tail.view(), unquoted.view()]
+    for view in views:
+        view.flags.writeable = False
+    lists = [np.zeros(STRIP_BYTES + PADDING_BYTES, dtype=np.int32) for _ in range(9)]
+    return StripNotes(*lists, tail, views[0], unquoted, views[1])
+
+
+@inline_kernel
+def note_entries(
+    raw: npt.NDArray[np.uint8], start: np.int64, stop: np.int64, separator: np.uint8, quote: np.uint8, notes: StripNotes
+) -> tuple[np.int64, np.bool_]:
+    """Fill `entries` and `ends` for raw[start:stop]; returns (number of line ends, whether a quote occurs).
+
+    PADDING_BYTES after `stop` must be readable. A quote of 0 is none.
+    """
+    entries, ends = notes.entries, notes.ends
+    entries[0] = np.int32(start - 1)
+    count, lines, quotes, at = np.int64(1), np.int64(0), _NONE, start
+    while at < stop:
+        line_ends = byte_mask(raw, at, _NEWLINE)
+        marks = byte_mask(raw, at, separator) | line_ends
+        quotes |= byte_mask(raw, at, quote)
+        if stop - at < _BLOCK:
+            within = (_ONE << np.uint64(stop - at)) - _ONE
+            line_ends &= within
+            marks &= within
+        while line_ends:
+            lowest = line_ends & (~line_ends + _ONE)
+            ends[lines] = np.int32(count + bit_count(marks & (lowest - _ONE)))
+            lines += 1
+            line_ends ^= lowest
+        found = bit_count(marks)
+        for burst in range(_BURST):
+            entries[count + burst] = np.int32(at + lowest_bit(marks))
+            marks &= marks - _ONE
+        written = count + _BURST
+        while marks:
+            entries[written] = np.int32(at + lowest_bit(marks))
+            marks &= marks - _ONE
+            written += 1
+        count += found
+        at += _BLOCK
+    return lines, quote != np.uint8(0) and quotes != _NONE
+
+
+@inline_kernel
+def list_rows(
+    raw: npt.NDArray[np.uint8], start: np.int64, lines: np.int64, shift: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
+) -> tuple[np.int64, np.int64]:
+    """Note the lines that are rows, until the batch is full; empty lines are none.
+
+    `shift` turns positions in `raw` into offsets in the file. Returns (rows, position after the last line that was taken).
+    """
+    entries, rows, begin, before = notes.entries, np.int64(0), start, np.int64(0)
+    room = out.status.size - filled
+    for line in range(lines):
+        end_entry = np.int64(notes.ends[line])
+        end = np.int64(entries[end_entry])
+        stop = end - 1 if end > begin and raw[end - 1] == _RETURN else end
+        if stop > begin:
+            if rows == room:
+                return rows, begin
+            notes.starts[rows], notes.stops[rows] = np.int32(begin), np.int32(stop)
+            notes.before[rows], notes.counts[rows] = np.int32(before), np.int32(end_entry - before)
+            out.source_offset[filled + rows] = begin + shift
+            out.source_length[filled + rows] = np.int32(stop - begin)
+            rows += 1
+        begin, before = end + 1, end_entry
+    return rows, begin
+
+
+@inline_kernel
+def content_hash(raw: npt.NDArray[np.uint8], at: np.int64, stop: np.int64) -> np.uint64:
+    """The first lane over the words of raw[at:stop] and its length: `record_id_of(text_words(line))[0]`.
+
+    A line shorter than a word needs readable bytes after it; a longer one is never read past its stop.
+    """
+    length = np.uint64(stop - at)
+    state = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
+    while at + _WORD <= stop:
+        state = absorb(state, load_word(raw, at), HI_MULTIPLIER)
+        at += _WORD
+    if at < stop:
+        left = stop - at
+        if length < np.uint64(8):
+            state = absorb(state, load_word(raw, at) & low_bytes(left), HI_MULTIPLIER)
+        else:
+            state = absorb(state, load_word(raw, stop - _WORD) >> np.uint64(8 * (_WORD - left)), HI_MULTIPLIER)
+    return absorb(state, length, HI_MULTIPLIER)
+
+
+@inline_kernel
+def hash_rows(raw: npt.NDArray[np.uint8], rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> None:
+    """content_hash of every row of the strip."""
+    for row in range(rows):
+        out.content_hash[filled + row] = content_hash(raw, np.int64(notes.starts[row]), np.int64(notes.stops[row]))
+
+
+@inline_kernel
+def _line_fault(plan: CallPlan, length: np.int64, count: np.int64) -> np.uint8:
+    if length > LINE_BYTES_MAX:
+        return _LINE_TOO_LONG
+    wrong = count != plan.fields if plan.fields else count < plan.fields_needed
+    return _BAD_FIELD_COUNT if wrong else OPEN
+
+
+@inline_kernel
+def address_rows(plan: CallPlan, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> np.int64:
+    """Which rows without quotes can be read field by field; returns their number, the others get their status."""
+    readable = np.int64(0)
+    for row in range(rows):
+        fault = _line_fault(plan, np.int64(notes.stops[row] - notes.starts[row]), np.int64(notes.counts[row]))
+        out.status[filled + row] = fault
+        notes.first[readable], notes.cut[readable] = notes.before[row], notes.stops[row]
+        notes.row[readable] = np.int32(filled + row)
+        readable += np.int64(fault == OPEN)
+    return readable
+
+
+@inline_kernel
+def unquote_rows(
+    plan: CallPlan, raw: npt.NDArray[np.uint8], rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
+) -> np.int64:
+    """Like address_rows for a strip with quotes: fields are copied without them, and `entries` then points into the copy."""
+    readable, entry, to = np.int64(0), np.int64(0), np.int64(0)
+    for row in range(rows):
+        start, stop = np.int64(notes.starts[row]), np.int64(notes.stops[row])
+        if stop - start > LINE_BYTES_MAX:
+            out.status[filled + row] = _LINE_TOO_LONG
+            continue
+        count, end = unquote_line(plan, raw, start, stop, entry, to, notes)
+        fault = _line_fault(plan, np.int64(0), count) if count else _BAD_QUOTING
+        out.status[filled + row] = fault
+        if fault == OPEN:
+            notes.first[readable], notes.cut[readable] = np.int32(entry), np.int32(end)
+            notes.row[readable] = np.int32(filled + row)
+            readable, entry, to = readable + 1, entry + count, end + 1
+    return readable
+
+
+@inline_kernel
+def unquote_line(
+    plan: CallPlan, raw: npt.NDArray[np.uint8], at: np.int64, stop: np.int64, entry: np.int64, to: np.int64, notes: StripNotes
+) -> tuple[np.int64, np.int64]:
+    """Copy one line without its quotes to unquoted[to:], its entries to entries[entry:].
+
+    Returns (fields, position after the copy); (0, to) when the quoting is wrong.
+    """
+    copy, separator, quote = notes.unquoted, plan.separator, plan.quote
+    notes.entries[entry] = np.int32(to - 1)
+    fields = np.int64(0)
+    while True:
+        if at < stop and raw[at] == quote:
+            at += 1
+            while at < stop and (raw[at] != quote or (at + 1 < stop and raw[at + 1] == quote)):
+                at += np.int64(raw[at] == quote)
+                copy[to] = raw[at]
+                at, to = at + 1, to + 1
+            if at >= stop or (at + 1 < stop and raw[at + 1] != separator):
+                return np.int64(0), to
+            at += 1
+        else:
+            while at < stop and raw[at] != separator:
+                if raw[at] == quote:
+                    return np.int64(0), to
+                copy[to] = raw[at]
+                at, to = at + 1, to + 1
+        fields += 1
+        notes.entries[entry + fields] = np.int32(to)
+        copy[to] = separator if at < stop else _NEWLINE
+        if at >= stop:
+            return fields, to
+        at, to = at + 1, to + 1

@@ -1,0 +1,211 @@
+"""The first pass: the list price of each record by its own attributes, stateless.
+
+Line-scoped rounding: the record is booked to the nearest nano-unit here and the line rounds later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.book import INDEX_BITS, TariffBook
+from rating.columns import kernel_column, refuse_row
+from rating.exact_price import exact_price
+from rating.increments import BY_START, NEEDS_EXACT, SCALE_SHIFT, SHORT, U_LOW, booked_nano, elapsed_at, price_call
+from rating.prefixes import match_block
+from rating.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
+from schemas.errors import Fault, MeterlineError
+from schemas.kernels import kernel
+from schemas.reasons import Reason
+
+_ZERO_USAGE = int(Reason.ZERO_USAGE)
+_NO_TARIFF = int(Reason.NO_TARIFF_FOR_SUBJECT)
+_NO_DESTINATION = int(Reason.NO_RATE_FOR_DESTINATION)
+_NO_INSTANT = int(Reason.NO_RATE_AT_INSTANT)
+_NO_RATE = NO_RATE_FOR_DESTINATION
+_KINDS = CALL_KIND_COUNT
+_BITS = INDEX_BITS
+_U32 = np.uint64(32)
+BLOCK = 256
+
+
+@dataclass(slots=True)
+class RatedCalls:
+    """One row for each record. Where `status` is not 0, charge and charged quantity are 0 and the rule is -1."""
+
+    charge_nano: npt.NDArray[np.int64]
+    charged_quantity: npt.NDArray[np.int64]  # after increments, base units of the kind
+    rule_index: npt.NDArray[np.int32]  # the rule at the start
+    status: npt.NDArray[np.uint8]  # schemas.reasons.Reason
+
+    @classmethod
+    def empty(cls, rows: int) -> RatedCalls:
+        return cls(
+            np.empty(rows, dtype=np.int64),
+            np.empty(rows, dtype=np.int64),
+            np.empty(rows, dtype=np.int32),
+            np.empty(rows, dtype=np.uint8),
+        )
+
+    def first(self, rows: int) -> RatedCalls:
+        """A view of the first rows, so that one large buffer serves batches of any size."""
+        return RatedCalls(self.charge_nano[:rows], self.charged_quantity[:rows], self.rule_index[:rows], self.status[:rows])
+
+
+@kernel()
+def _rate(  # type: ignore[no-untyped-def]
+    tariff_index, kind, called_number, start_at, quantity,
+    span_start, span_end, steps, segment, top, sub, cell_of, winner, rule_rows, scale_rows, words,
+    charge_nano, charged_quantity, rule_index, status, block,
+):  # fmt: skip
+    """Price each record. All inputs [n]; arrays of the book as in `book`; block: [4, BLOCK] scratch.
+
+    Works in blocks and, within one, step by step over all records: each step's memory accesses are independent of one another, so
+    that they overlap instead of waiting in a chain number -> node -> cell -> rule -> row for every record.
+    Returns how many rows need the big-integer path.
+    """
+    nothing = np.empty((0, 6), dtype=np.int64)
+    node, cell, place, waiting = block[0], block[1], block[2], block[3]
+    exact = 0
+    for first in range(0, len(tariff_index), BLOCK):
+        rows = min(BLOCK, len(tariff_index) - first)
+        match_block(called_number, first, rows, top, sub, node, waiting)
+        for j in range(rows):
+            i = first + j
+            tariff = max(np.int64(tariff_index[i]), 0)
+            at = min(max(start_at[i], span_start), span_end - 1)
+            cell[j] = cell_of[tariff * _KINDS + kind[i], node[j]]
+            place[j] = steps[tariff, (at - span_start) >> _BITS]
+        for j in range(rows):
+            at = min(start_at[first + j], span_end - 1)
+            here = place[j]
+            while at >= segment[here, 0]:
+                here += 1
+            place[j] = here
+            rule_index[first + j] = winner[cell[j] + segment[here, 1]]
+        for j in range(rows):
+            i = first + j
+            used = quantity[i]
+            at = start_at[i]
+            rule = np.int64(rule_index[i])
+            refused = 0
+            if used == 0:
+                refused = _ZERO_USAGE
+            elif tariff_index[i] < 0:
+                refused = _NO_TARIFF
+            elif rule == _NO_RATE:
+                refused = _NO_DESTINATION
+            elif rule < 0 or at < span_start or at >= span_end:
+                refused = _NO_INSTANT
+            total, elapsed, flags = 0, 0, 0
+            if refused == 0:
+                flags = rule_rows[rule, 0]
+                # The short way is price_call unrolled: one rule for the whole call, two tiers at most, neither cap nor minimum.
+                if (
+                    flags & SHORT
+                    and used <= rule_rows[rule, 2]
+                    and (flags & BY_START or used <= elapsed_at(segment[place[j], 0], at))
+                ):
+                    both = np.uint64(rule_rows[rule, 4])
+                    increment = np.int64(both & U_LOW)
+                    count = (min(used, rule_rows[rule, 3]) + increment - 1) // increment
+                    total = rule_rows[rule, 1] + count * rule_rows[rule, 5]
+                    elapsed = count * increment
+                    if elapsed < used:
+                        increment = np.int64(both >> _U32)
+                        count = (used - elapsed + increment - 1) // increment
+                        total += count * rule_rows[rule, 6]
+                        elapsed += count * increment
+                else:
+                    refused, total, elapsed, _ = price_call(
+                        segment, winner, rule_rows, words, place[j], cell[j], rule, at, used, 0, True, nothing
+                    )
+                    exact += refused == NEEDS_EXACT
+            status[i] = refused
+            if refused == 0:
+                scale = flags >> SCALE_SHIFT
+                charge_nano[i] = booked_nano(total, flags, scale_rows[scale, 0], scale_rows[scale, 1])
+                charged_quantity[i] = elapsed
+            else:
+                charge_nano[i] = 0
+                charged_quantity[i] = 0
+                rule_index[i] = -1
+    return exact
+
+
+def rate_calls(
+    book: TariffBook,
+    tariff_index: npt.NDArray[np.int32],
+    kind: npt.NDArray[np.uint8],
+    called_number: npt.NDArray[np.uint64],
+    start_at: npt.NDArray[np.int64],
+    quantity: npt.NDArray[np.int64],
+    *,
+    out: RatedCalls | None = None,
+) -> RatedCalls:
+    """The list price of each record.
+
+    Args:
+        tariff_index: i4[n], position in `book.tariff_ids`, -1 for a record without a tariff.
+        kind: u1[n], voice 0, message 1 or volume 2.
+        called_number: u8[n], packed (`schemas.numbers`); EMPTY_NUMBER for usage without a number.
+        start_at: i8[n], microseconds UTC.
+        quantity: i8[n] >= 0, milliseconds, messages or bytes by kind.
+        out: takes the result if given; exactly n rows.
+    Returns:
+        `RatedCalls`. Status: ZERO_USAGE (charge 0), NO_TARIFF_FOR_SUBJECT, NO_RATE_FOR_DESTINATION, NO_RATE_AT_INSTANT (also for
+        instants outside `book.span`, and for a hole later in the call), CHARGE_OVERFLOW (the result itself leaves int64).
+    Raises:
+        MeterlineError: columns of different lengths, a kind or tariff that does not exist, a negative quantity; names the row.
+    """
+    columns = _checked_columns(book, tariff_index, kind, called_number, start_at, quantity)
+    rated = RatedCalls.empty(len(columns[0])) if out is None else out
+    if len(rated.status) != len(columns[0]):
+        raise MeterlineError(Fault("rate_calls out", "wrong length", str(len(rated.status)), str(len(columns[0]))))
+    lines = book.timelines
+    exact = _rate(
+        *columns, book.span[0], book.span[1], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub,
+        book.cell_of, book.winner, book.rule_rows, book.scale_rows, book.rule_words,
+        rated.charge_nano, rated.charged_quantity, rated.rule_index, rated.status, np.empty((4, BLOCK), dtype=np.int64),
+    )  # fmt: skip
+    if exact:
+        _rate_exactly(book, columns, rated)
+    return rated
+
+
+def _checked_columns(
+    book: TariffBook,
+    tariff_index: npt.ArrayLike,
+    kind: npt.ArrayLike,
+    called_number: npt.ArrayLike,
+    start_at: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+) -> list[npt.NDArray[np.int64]]:
+    kinds = (np.int32, np.uint8, np.uint64, np.int64, np.int64)
+    given = (tariff_index, kind, called_number, start_at, quantity)
+    columns = [kernel_column(values, of) for values, of in zip(given, kinds, strict=True)]
+    lengths = {len(column) for column in columns}
+    if len(lengths) != 1:
+        raise MeterlineError(Fault("rate_calls", "columns of different lengths", str(sorted(lengths)), "one length"))
+    if not len(columns[0]):
+        return columns
+    if columns[0].max() >= len(book.tariff_ids):
+        refuse_row("tariff_index", columns[0] >= len(book.tariff_ids), "no such tariff", columns[0], "an index of the book or -1")
+    if columns[1].max() >= CALL_KIND_COUNT:
+        refuse_row("kind", columns[1] >= CALL_KIND_COUNT, "not a kind of call", columns[1], "0, 1 or 2")
+    if columns[4].min() < 0:
+        refuse_row("quantity", columns[4] < 0, "a negative quantity", columns[4], "zero or more")
+    return columns
+
+
+def _rate_exactly(book: TariffBook, columns: list[npt.NDArray[np.int64]], rated: RatedCalls) -> None:
+    """The rows whose products could leave int64, in Python integers: few, and rejected only if the result itself is too large."""
+    for row in np.flatnonzero(rated.status == NEEDS_EXACT).tolist():
+        price = exact_price(book, *(int(column[row]) for column in columns))
+        rated.status[row] = price.status
+        if price.status == 0:
+            rated.charge_nano[row] = price.charge_nano
+            rated.charged_quantity[row] = price.charged_quantity
+            rated.rule_index[row] = price.rule_index

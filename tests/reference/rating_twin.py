@@ -1,0 +1,179 @@
+"""The slow, obvious twin of the rating kernels: fractions, zoneinfo, one increment at a time, the winner sought at each instant.
+
+It reads a `Tariff` and nothing compiled from it: prefixes by dictionary, windows by looking at the wall clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from rating.tariff import PricedAt, Rate, Rule, Tariff, TariffVersion, Window
+from schemas.quantities import INT64_MAX, UsageKind
+from schemas.reasons import Reason
+from schemas.zones import moment_of, zone_of
+
+
+@dataclass(frozen=True)
+class TwinPrice:
+    """What a record costs and which rule priced its start."""
+
+    status: Reason
+    charge_nano: int = 0
+    charged_quantity: int = 0
+    item: str = ""
+    window: str = ""
+    destination: str = ""
+    exact_nano: Fraction = Fraction(0)
+
+
+class RatingTwin:
+    """A tariff with its prefixes in dictionaries: (version, kind) -> prefix -> [(rule, rate)]."""
+
+    def __init__(self, tariff: Tariff) -> None:
+        self.tariff = tariff
+        self.zone = zone_of(tariff.zone)
+        self.by_prefix: dict[tuple[int, UsageKind], dict[str, list[tuple[Rule, Rate]]]] = {}
+        for index, version in enumerate(tariff.versions):
+            rates = {rate.name: rate for rate in version.rates}
+            destinations = {to.name: to for to in version.destinations}
+            for rule in version.rules:
+                found = self.by_prefix.setdefault((index, rule.kind), {})
+                if rule.destination is None:
+                    assert rule.rate is not None
+                    found.setdefault("", []).append((rule, rates[rule.rate]))
+                    continue
+                to = destinations[rule.destination]
+                of_prefix = to.deck_rates if rule.rate is None else [rates[rule.rate]] * len(to.prefixes)
+                for prefix, rate in zip(to.prefixes, of_prefix, strict=True):
+                    found.setdefault(prefix, []).append((rule, rate))
+
+    def price(self, kind: UsageKind, digits: str, start_at: int, quantity: int, *, elapsed: int = 0, with_fee: bool = True) -> TwinPrice:
+        """Price one record; with `elapsed` an allowance has paid that much and, `with_fee` false, the first increment too."""
+        if quantity == 0:
+            return TwinPrice(Reason.ZERO_USAGE)
+        found = self.winner(kind, digits, start_at)
+        if isinstance(found, Reason):
+            return TwinPrice(found)
+        version, first_rule, first_rate = found
+        frozen = kind != UsageKind.VOICE or version.priced_at is PricedAt.USAGE_START
+        total = Fraction(first_rate.connect_fee_nano) if with_fee else Fraction(0)
+        if first_rate.cap and first_rate.cap.strategy == "free":
+            total = min(total, Fraction(first_rate.cap.amount_nano))
+        rate = first_rate
+        while elapsed < quantity:
+            if not frozen:
+                now = self.winner(kind, digits, start_at + elapsed * 1000)
+                if isinstance(now, Reason):
+                    return TwinPrice(Reason.NO_RATE_AT_INSTANT)
+                rate = now[2]
+            tier = [tier for tier in rate.tiers if tier.from_usage <= elapsed][-1]
+            raised = total + Fraction(tier.price_nano * tier.increment, tier.per)
+            if rate.cap and rate.cap.strategy == "free":
+                raised = max(total, min(raised, Fraction(rate.cap.amount_nano)))
+            total = raised
+            elapsed += tier.increment
+        if with_fee and first_rate.minimum_charge_nano:
+            total = max(total, Fraction(first_rate.minimum_charge_nano))
+        charge = rounded(total, version)
+        if abs(charge) > INT64_MAX:
+            return TwinPrice(Reason.CHARGE_OVERFLOW)
+        names = (first_rule.item, first_rule.window or "", first_rule.destination or "")
+        return TwinPrice(Reason.OK, charge, elapsed, *names, total)
+
+    def winner(self, kind: UsageKind, digits: str, at: int) -> tuple[TariffVersion, Rule, Rate] | Reason:
+        """The rule at an instant: longer prefix, higher weight, later start of the window occurrence."""
+        reaches = False
+        for index, version in enumerate(self.tariff.versions):
+            found = self.by_prefix.get((index, kind), {})
+            matching = [digits[:length] for length in range(len(digits), -1, -1) if digits[:length] in found]
+            in_force = version.effective_from_at <= at < version.effective_to_at
+            reaches |= bool(matching)
+            if not in_force:
+                continue
+            windows = {window.name: window for window in version.windows}
+            for prefix in matching:
+                best: tuple[tuple[int, datetime], Rule, Rate] | None = None
+                for rule, rate in found[prefix]:
+                    since = datetime.min if rule.window is None else self.occurrence(windows[rule.window], at)
+                    if since is not None and (best is None or (rule.weight, since) > best[0]):
+                        best = ((rule.weight, since), rule, rate)
+                if best is not None:
+                    return version, best[1], best[2]
+            return Reason.NO_RATE_AT_INSTANT if matching else Reason.NO_RATE_FOR_DESTINATION
+        return Reason.NO_RATE_AT_INSTANT if reaches else Reason.NO_RATE_FOR_DESTINATION
+
+    def occurrence(self, window: Window, at: int) -> datetime | None:
+        """The local start of the window's occurrence that holds an instant's wall-clock reading, None if there is none."""
+        reading = moment_of(at).astimezone(self.zone).replace(tzinfo=None)
+        midnight = datetime(reading.year, reading.month, reading.day)
+        time_us = (reading - midnight) // timedelta(microseconds=1)
+        yesterday = midnight - timedelta(days=1)
+        start = timedelta(microseconds=window.start_us)
+        if window.end_us > window.start_us:
+            return midnight + start if window.start_us <= time_us < window.end_us and holds(window, midnight.date()) else None
+        if time_us >= window.start_us and holds(window, midnight.date()):
+            return midnight + start
+        return yesterday + start if time_us < window.end_us and holds(window, yesterday.date()) else None
+
+
+def holds(window: Window, day: date) -> bool:
+    """Whether all filters of a window hold on a local date."""
+    return (
+        (window.weekdays is None or day.isoweekday() in window.weekdays)
+        and (window.month_days is None or day.day in window.month_days)
+        and (window.months is None or day.month in window.months)
+        and (window.years is None or day.year in window.years)
+        and (window.dates is None or day in window.dates)
+    )
+
+
+def rounded(total: Fraction, version: TariffVersion) -> int:
+    """The booked charge: one rounding of the magnitude, to the nearest nano-unit where the line rounds or nothing does."""
+    rounding = version.rounding
+    plain = rounding.scope == "line" or rounding.mode == "none"
+    mode, grid = ("half_up", 1) if plain else (rounding.mode, 10 ** (9 - rounding.decimals))
+    steps = abs(total) / grid
+    whole = steps.numerator // steps.denominator
+    rest = steps - whole
+    half = Fraction(1, 2)
+    up = {
+        "up": rest > 0,
+        "down": False,
+        "half_up": rest >= half,
+        "half_even": rest > half or (rest == half and whole % 2 == 1),
+    }[mode]
+    return (whole + up) * grid * (-1 if total < 0 else 1)
+
+
+def energy_by_item(tariff: Tariff, steps: list[tuple[int, int]]) -> dict[tuple[str, str, int], int] | None:
+    """(version, item, tier) -> milliwh of intervals (start_at, milliwh) in time order; None where some instant has no price."""
+    twin = RatingTwin(tariff)
+    found: dict[tuple[str, str, int], int] = {}
+    total = 0
+    for at, milliwh in steps:
+        best = None
+        for version in tariff.versions:
+            if not version.effective_from_at <= at < version.effective_to_at:
+                continue
+            windows = {window.name: window for window in version.windows}
+            for price in version.energy:
+                since = datetime.min if price.window is None else twin.occurrence(windows[price.window], at)
+                if since is not None and (best is None or (price.weight, since) > best[0]):
+                    best = ((price.weight, since), version.label, price)
+        if best is None:
+            return None
+        _, label, price = best
+        rest = milliwh
+        while True:
+            tier = max(number for number, tier in enumerate(price.tiers) if tier.from_usage <= total)
+            bound = price.tiers[tier + 1].from_usage if tier + 1 < len(price.tiers) else total + rest
+            part = min(rest, bound - total)
+            key = (label, price.item, tier)
+            found[key] = found.get(key, 0) + part
+            total += part
+            rest -= part
+            if rest == 0:
+                break
+    return found
