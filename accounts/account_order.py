@@ -8,7 +8,7 @@ import numpy.typing as npt
 from schemas.kernels import kernel
 
 
-@kernel("void(i4[:], i8[:], u8[:], u8[:], i8[:], i8[:])")
+@kernel()
 def sort_by_account(rank, start_at, record_hi, record_lo, counts, order):  # type: ignore[no-untyped-def]
     """Counting sort by rank (`counts`: zeros, one more than ranks), then insertion sort of each account's few rows by time and id."""
     rows = rank.shape[0]

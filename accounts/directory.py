@@ -71,7 +71,7 @@ class Directory:
         return out
 
 
-@kernel("void(u8[:], i8[:], u8[:], i4[:], i4[:], i8[:], i8[:], i4[:])")
+@kernel()
 def resolve(numbers, instants, slot_number, slot_first, slot_count, from_at, to_at, out):  # type: ignore[no-untyped-def]
     """Hash look-up of each number, then its few assignments by instant."""
     mask = np.uint64(slot_number.shape[0] - 1)
@@ -93,7 +93,7 @@ def resolve(numbers, instants, slot_number, slot_first, slot_count, from_at, to_
         out[i] = found
 
 
-@kernel("void(u8[:], i4[:], i4[:], u8[:], i4[:], i4[:])")
+@kernel()
 def fill_slots(numbers, firsts, counts, slot_number, slot_first, slot_count):  # type: ignore[no-untyped-def]
     mask = np.uint64(slot_number.shape[0] - 1)
     for i in range(numbers.shape[0]):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.call_plans import ABSENT, VALUE_WORDS, CallPlan
+from ingest.call_plans import ABSENT, VALUE_WORDS, CallPlan, NumberPrefixes
 from ingest.call_rows import CallColumns
 from ingest.call_stamps import EPOCH_MS, EPOCH_S, LOCAL, axis_segment, civil_us, epoch_us
 from ingest.call_words import (
@@ -19,12 +19,14 @@ from ingest.call_words import (
     digits_nibbles,
     digits_value,
     leading_digits,
+    load_byte,
     load_word,
     low_bytes,
     trailing_digits,
 )
 from schemas.hashing import HI_MULTIPLIER, LO_MULTIPLIER, absorb
 from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 from schemas.numbers import DIGITS_MAX, EMPTY_NUMBER
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
@@ -44,6 +46,8 @@ _OUT_OF_RANGE = np.uint8(Reason.QUANTITY_OUT_OF_RANGE)
 _UNANSWERED = np.uint8(Reason.UNANSWERED)
 _ZERO_USAGE = np.uint8(Reason.ZERO_USAGE)
 _NOTHING = np.uint8(99)  # as a fault: nothing is wrong
+_HUGE = np.int64(2**62)
+_DIGIT_0, _DIGIT_9 = np.uint8(48), np.uint8(57)
 _EMPTY = np.int64(-100)  # as a quantity: no text
 _NO_NUMBER = np.uint64(0)  # packed numbers always end in F, so none is zero
 _EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
@@ -51,15 +55,16 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _PLUS, _MINUS = np.uint8(43), np.uint8(45)
 _SPACES = np.uint64(0x2020202020202020)
 _RUBOUTS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_ONE = np.uint64(1)
 _ONES = np.uint64(0x0101010101010101)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _WORD = np.int64(8)
 
 
 class Lines(NamedTuple):
-    """`count` addressed lines of one strip; see call_rows for what the lists mean."""
+    """`count` addressed lines of one strip, whose text is at address `text`; see call_rows for what the lists mean."""
 
-    text: npt.NDArray[np.uint8]
+    text: int
     entries: npt.NDArray[np.int32]
     first: npt.NDArray[np.int32]
     cut: npt.NDArray[np.int32]
@@ -67,33 +72,43 @@ class Lines(NamedTuple):
     count: int
 
 
-@inline_kernel
+@tight_kernel
 def field_span(lines: Lines, line: np.int64, field: np.int64) -> tuple[np.int64, np.int64]:
     """[start, end) of a field of a line."""
-    entry = np.int64(lines.first[line]) + field
-    return np.int64(lines.entries[entry]) + 1, min(np.int64(lines.entries[entry + 1]), np.int64(lines.cut[line]))
+    entry = np.uint64(lines.first[line]) + np.uint64(field)  # unsigned, or numba asks at each access whether it is negative
+    return np.int64(lines.entries[entry]) + 1, min(np.int64(lines.entries[entry + _ONE]), np.int64(lines.cut[line]))
 
 
-@inline_kernel
-def value_code(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, table: npt.NDArray[np.uint64]) -> np.uint64:
+@tight_kernel
+def value_code(text: np.int64, start: np.int64, end: np.int64, table: npt.NDArray[np.uint64]) -> np.uint64:
     """The code of the declared text that a field equals, or UNKNOWN_KIND. Table rows: (length, four words, code)."""
     length, found = end - start, np.uint64(UNKNOWN_KIND)
     word = load_word(text, start) & low_bytes(length)
     for row in range(table.shape[0]):
-        same = table[row, 0] == np.uint64(length) and table[row, 1] == word
-        if same and length > _WORD:
-            for at in range(1, VALUE_WORDS):
-                left = length - at * _WORD
-                same = same and (left <= 0 or table[row, 1 + at] == load_word(text, start + at * _WORD) & low_bytes(left))
+        same = (table[row, 0] == np.uint64(length)) & (table[row, 1] == word)
         found = table[row, VALUE_WORDS + 1] if same else found
-    return found
+    return found if length <= _WORD else long_value_code(text, start, length, table)
+
+
+@tight_kernel
+def long_value_code(text: np.int64, start: np.int64, length: np.int64, table: npt.NDArray[np.uint64]) -> np.uint64:
+    """value_code for texts longer than a word."""
+    for row in range(table.shape[0]):
+        same = table[row, 0] == np.uint64(length)
+        for at in range(VALUE_WORDS):
+            left = length - at * _WORD
+            if left > 0 and same:
+                same = table[row, 1 + at] == load_word(text, start + at * _WORD) & low_bytes(left)
+        if same:
+            return table[row, VALUE_WORDS + 1]
+    return np.uint64(UNKNOWN_KIND)
 
 
 @inline_kernel
 def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """kind; BAD_KIND where the text is none of the declared ones."""
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         if plan.kind_field == ABSENT:
             out.kind[row] = np.uint8(plan.constant_kind)
             continue
@@ -103,8 +118,8 @@ def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         out.status[row] = min(out.status[row], _BAD_KIND if kind == UNKNOWN_KIND else _NOTHING)
 
 
-@inline_kernel
-def packed_digits(text: npt.NDArray[np.uint8], start: np.int64, count: np.int64) -> np.uint64:
+@tight_kernel
+def packed_digits(text: np.int64, start: np.int64, count: np.int64) -> np.uint64:
     """1 to 15 digits packed as in schemas.numbers, 0 when they are not."""
     if count < 1 or count > DIGITS_MAX:
         return _NO_NUMBER
@@ -118,24 +133,24 @@ def packed_digits(text: npt.NDArray[np.uint8], start: np.int64, count: np.int64)
     return packed | (_ALL >> np.uint64(4 * count)) if good else _NO_NUMBER
 
 
-@inline_kernel
-def packed_international(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, rules: npt.NDArray[np.uint64]) -> np.uint64:
+@tight_kernel
+def packed_international(text: np.int64, start: np.int64, end: np.int64, rules: NumberPrefixes) -> np.uint64:
     """The number in a field after the layout's rules, 0 when it is none. A prefix never reaches into the separator."""
     word = load_word(text, start)
     skipped, is_international, is_national = np.int64(0), False, False
-    if start < end and text[start] == _PLUS:
+    if start < end and load_byte(text, start) == _PLUS:
         skipped, is_international = np.int64(1), True
-    elif rules[0] and (word & rules[0]) == rules[1]:
-        skipped, is_international = np.int64(rules[2]), True
-    elif rules[3] and (word & rules[3]) == rules[4]:
-        skipped, is_national = np.int64(rules[5]), True
+    elif rules.international_mask and (word & rules.international_mask) == rules.international:
+        skipped, is_international = np.int64(rules.international_length), True
+    elif rules.national_mask and (word & rules.national_mask) == rules.national:
+        skipped, is_national = np.int64(rules.national_length), True
     count = end - start - skipped
     packed = packed_digits(text, start + skipped, count)
     if is_international and packed >> np.uint64(60) == np.uint64(0):
         return _NO_NUMBER  # no country code begins with 0
     if is_national:
-        long = count + np.int64(rules[6]) > DIGITS_MAX
-        return _NO_NUMBER if long or packed == _NO_NUMBER else (packed >> (np.uint64(4) * rules[6])) | rules[7]
+        long = count + np.int64(rules.country_length) > DIGITS_MAX
+        return _NO_NUMBER if long or packed == _NO_NUMBER else (packed >> (np.uint64(4) * rules.country_length)) | rules.country
     return packed
 
 
@@ -143,7 +158,7 @@ def packed_international(text: npt.NDArray[np.uint8], start: np.int64, end: np.i
 def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """served_number; BAD_IDENTIFIER where it is empty or no number."""
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, plan.served_field)
         packed = packed_international(lines.text, start, end, plan.number_rules)
         out.served_number[row] = packed
@@ -154,7 +169,7 @@ def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
 def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """called_number, EMPTY_NUMBER where there is none; BAD_IDENTIFIER where it is no number, or empty for voice or a message."""
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         packed = _EMPTY_NUMBER
         if plan.called_field != ABSENT:
             start, end = field_span(lines, line, plan.called_field)
@@ -168,9 +183,9 @@ def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
 @inline_kernel
 def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """start_at; BAD_TIMESTAMP, NONEXISTENT_LOCAL_TIME, AMBIGUOUS_LOCAL_TIME."""
-    segment = np.int64(0)
+    axis, segment = plan.axis, np.int64(0)
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, plan.start_field)
         fault = _NOTHING
         if plan.stamp_style == EPOCH_S:
@@ -182,48 +197,57 @@ def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         if instant < 0:
             fault = _BAD_TIMESTAMP
         elif plan.stamp_suffix == LOCAL:
-            segment = axis_segment(plan.axis, instant, segment)
-            instant -= plan.axis.offset_us[segment]
-            if plan.axis.fault[segment]:
-                fault = np.uint8(plan.axis.fault[segment])
+            if instant < axis.starts_at[segment] or instant >= axis.starts_at[segment + 1]:
+                segment = axis_segment(axis.starts_at, instant)
+            instant -= axis.offset_us[segment]
+            if axis.fault[segment]:
+                fault = np.uint8(axis.fault[segment])
         out.start_at[row] = instant
         out.status[row] = min(out.status[row], fault)
 
 
-@inline_kernel
-def written_quantity(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, most: np.int64) -> np.int64:
+@tight_kernel
+def written_quantity(text: np.int64, start: np.int64, end: np.int64, most: np.int64) -> np.int64:
     """The whole number in a field, at most `most`; else EMPTY or the negative reason."""
+    count = end - start
+    head = trailing_digits(load_word(text, start), min(max(count, np.int64(1)), _WORD))
+    value = digits_value(head)
+    if not are_digits(head) or count < 1:
+        return odd_quantity(text, start, end)
+    if count > _WORD:
+        value = long_quantity(text, start, end, value)
+    return value if value <= most else -np.int64(_OUT_OF_RANGE)
+
+
+@tight_kernel
+def odd_quantity(text: np.int64, start: np.int64, end: np.int64) -> np.int64:
+    """What a field is that does not begin as a number does."""
     if start == end:
         return _EMPTY
-    is_negative = text[start] == _MINUS
-    start += np.int64(is_negative)
-    count = end - start
-    if count < 1:
+    if load_byte(text, start) != _MINUS or start + 1 == end:
         return -np.int64(_BAD_NUMBER)
-    head_count = min(count, _WORD)
-    head = trailing_digits(load_word(text, start), head_count)
-    good, value, at = are_digits(head), digits_value(head), start + _WORD
-    while at < end:
-        tail_count = min(end - at, _WORD)
-        tail = trailing_digits(load_word(text, at), tail_count)
-        good = good and are_digits(tail)
-        if count <= DIGITS_WRITTEN_MAX:
-            for _ in range(tail_count):
-                value *= 10
-            value += digits_value(tail)
-        at += _WORD
-    if not good:
-        return -np.int64(_BAD_NUMBER)
-    if is_negative:
-        return -np.int64(_NEGATIVE)
-    return value if count <= DIGITS_WRITTEN_MAX and value <= most else -np.int64(_OUT_OF_RANGE)
+    for at in range(start + 1, end):
+        if load_byte(text, at) < _DIGIT_0 or load_byte(text, at) > _DIGIT_9:
+            return -np.int64(_BAD_NUMBER)
+    return -np.int64(_NEGATIVE)
+
+
+@tight_kernel
+def long_quantity(text: np.int64, start: np.int64, end: np.int64, value: np.int64) -> np.int64:
+    """The number of more than eight digits of which the first eight are `value`; from 17 digits on, too large whatever they are."""
+    for at in range(start + _WORD, end):
+        if load_byte(text, at) < _DIGIT_0 or load_byte(text, at) > _DIGIT_9:
+            return -np.int64(_BAD_NUMBER)
+        if at - start < DIGITS_WRITTEN_MAX:
+            value = value * 10 + np.int64(load_byte(text, at) - _DIGIT_0)
+    return value if end - start <= DIGITS_WRITTEN_MAX else _HUGE
 
 
 @inline_kernel
 def begin_quantities(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """quantity of lines that no column adds to: one message where the layout does not count them, else nothing."""
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         out.quantity[row] = plan.default_messages if out.kind[row] == _MESSAGE else 0
 
 
@@ -235,22 +259,22 @@ def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns
     """
     field, kind, scale, most = column[0], np.uint8(column[1]), column[2], column[3]
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, field)
         value = written_quantity(lines.text, start, end, most)
         is_own = out.kind[row] == kind
         if value < 0:
             fault = np.uint8(-value) if value != _EMPTY else (_BAD_NUMBER if is_own else _NOTHING)
             out.status[row] = min(out.status[row], fault)
-        elif is_own:
-            out.quantity[row] += value * scale
+            value = np.int64(0)
+        out.quantity[row] += value * scale * np.int64(is_own)
 
 
 @inline_kernel
 def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """QUANTITY_OUT_OF_RANGE of a sum; then UNANSWERED and ZERO_USAGE, which leave the row readable."""
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         fault = _ZERO_USAGE if out.quantity[row] == 0 else _NOTHING
         if plan.disposition_field != ABSENT:
             start, end = field_span(lines, line, plan.disposition_field)
@@ -261,11 +285,11 @@ def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         out.status[row] = min(out.status[row], fault)
 
 
-@inline_kernel
-def is_utf8(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> bool:
+@tight_kernel
+def is_utf8(text: np.int64, at: np.int64, end: np.int64) -> bool:
     """Whether text[at:end] is well-formed UTF-8 (Unicode table 3-7)."""
     while at < end:
-        lead = text[at]
+        lead = load_byte(text, at)
         low, high = np.uint8(0x80), np.uint8(0xBF)
         more = np.int64(0)
         if lead >= np.uint8(0x80):
@@ -277,38 +301,41 @@ def is_utf8(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> bool:
         if at + more >= end:
             return False
         for next_at in range(at + 1, at + 1 + more):
-            if text[next_at] < low or text[next_at] > high:
+            if load_byte(text, next_at) < low or load_byte(text, next_at) > high:
                 return False
             low, high = np.uint8(0x80), np.uint8(0xBF)
         at += more + 1
     return True
 
 
-@inline_kernel
-def is_key_text(text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, must_be_utf8: bool) -> bool:
+@tight_kernel
+def is_key_text(text: np.int64, start: np.int64, end: np.int64, must_be_utf8: bool) -> bool:
     """Whether a field can be part of a natural key: 1 to KEY_BYTES_MAX bytes, no control character, well encoded."""
     if end <= start or end - start > KEY_BYTES_MAX:
         return False
-    controls, high = np.uint64(0), np.uint64(0)
-    for at in range(start, end, _WORD):
+    controls, high, at = np.uint64(0), np.uint64(0), start
+    while at < end:
         kept = low_bytes(end - at)
         word = (load_word(text, at) & kept) | (_SPACES & ~kept)
         rubout = word ^ _RUBOUTS
         controls |= ((word - _SPACES) & ~word) | ((rubout - _ONES) & ~rubout)
         high |= word
+        at += _WORD
     if controls & _HIGH_BITS:
         return False
     return not must_be_utf8 or not (high & _HIGH_BITS) or is_utf8(text, start, end)
 
 
-@inline_kernel
+@tight_kernel
 def absorb_text(
-    text: npt.NDArray[np.uint8], start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
+    text: np.int64, start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
     """Both lanes take the words and the length of text[start:end], as schemas.hashing.text_words gives them."""
-    for at in range(start, end, _WORD):
+    at = start
+    while at < end:
         word = load_word(text, at) & low_bytes(end - at)
         hi, lo = absorb(hi, word, HI_MULTIPLIER), absorb(lo, word, LO_MULTIPLIER)
+        at += _WORD
     length = np.uint64(end - start)
     return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER)
 
@@ -316,12 +343,13 @@ def absorb_text(
 @inline_kernel
 def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """record_hi, record_lo from tenant, kind, node, sequence, start and served number; BAD_IDENTIFIER for unusable key texts."""
+    node_text, node_size = np.int64(plan.node_text.ctypes.data), np.int64(plan.node_text.size) - _WORD
     for line in range(lines.count):
-        row = lines.row[line]
+        row = np.uint64(lines.row[line])
         seed = min(np.int64(out.kind[row]), np.int64(_VOLUME) + 1)
         hi, lo, good = plan.seed_hi[seed], plan.seed_lo[seed], True
         if plan.node_field == ABSENT:
-            hi, lo = absorb_text(plan.node_text, np.int64(0), np.int64(plan.node_text.size) - _WORD, hi, lo)
+            hi, lo = absorb_text(node_text, np.int64(0), node_size, hi, lo)
         else:
             start, end = field_span(lines, line, plan.node_field)
             good = is_key_text(lines.text, start, end, plan.is_utf8)

@@ -45,7 +45,7 @@ _EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
 
 
 @inline_kernel
-def line_end(text: npt.NDArray[np.uint8], at: np.int64) -> np.int64:
+def line_end(text: npt.NDArray[np.uint8], at: int) -> int:
     """The position of the next line feed from `at` on, -1 when there is none."""
     for position in range(at, text.size):
         if text[position] == _NEWLINE:
@@ -76,12 +76,12 @@ def settle_rows(plan: CallPlan, filled: np.int64, rows: np.int64, out: CallColum
 
 @inline_kernel
 def read_rows(
-    plan: CallPlan, raw: npt.NDArray[np.uint8], rows: np.int64, has_quotes: bool, filled: np.int64, notes: StripNotes, out: CallColumns
+    plan: CallPlan, raw: np.int64, rows: np.int64, has_quotes: bool, filled: np.int64, notes: StripNotes, out: CallColumns
 ) -> None:
     """All columns of the rows that `list_rows` noted."""
     hash_rows(raw, rows, filled, notes, out)
     if has_quotes:
-        text, count = notes.unquoted_view, unquote_rows(plan, raw, rows, filled, notes, out)
+        text, count = np.int64(notes.unquoted.ctypes.data), unquote_rows(plan, raw, rows, filled, notes, out)
     else:
         text, count = raw, address_rows(plan, rows, filled, notes, out)
     lines = Lines(text, notes.entries, notes.first, notes.cut, notes.row, count)
@@ -121,7 +121,7 @@ def take_long_line(
     stop = end if end >= 0 else text.size
     if text[stop - 1] == _RETURN:
         stop -= 1
-    out.content_hash[filled] = content_hash(text, at, stop)
+    out.content_hash[filled] = content_hash(np.int64(text.ctypes.data), at, stop)
     out.source_offset[filled], out.source_length[filled] = at + shift, np.int32(stop - at)
     out.status[filled] = _LINE_TOO_LONG
     settle_rows(plan, filled, np.int64(1), out)
@@ -139,10 +139,10 @@ def decode_text(
     at, filled, size, room = np.int64(0), np.int64(0), np.int64(text.size), np.int64(out.status.size)
     while at < size and filled < room:
         stop = min(at + STRIP_BYTES, size)
-        raw, start, end, shift = text, at, stop, base_offset
+        raw, start, end, shift = np.int64(text.ctypes.data), at, stop, base_offset
         if stop + PADDING_BYTES > size:
             end = copy_tail(text, at, stop, final, notes.tail)
-            raw, start, shift = notes.tail_view, np.int64(0), base_offset + at
+            raw, start, shift = np.int64(notes.tail.ctypes.data), np.int64(0), base_offset + at
         lines, has_quotes = note_entries(raw, start, end, plan.separator, plan.quote, notes)
         if lines == 0:
             after = take_long_line(plan, text, at, final, base_offset, filled, out) if stop < size else at

@@ -1,4 +1,7 @@
-"""A bound call layout compiled to the flat numbers and tables that the kernels read."""
+"""A bound call layout compiled to the flat numbers and tables that the kernels read.
+
+The order of a plan's fields is compiled into the kernels, so this file counts as a kernel source of `schemas.kernels`.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,19 @@ _QUANTITY_TARGETS = {
 }
 
 
+class NumberPrefixes(NamedTuple):
+    """The number rules as words: the mask is 0 for a prefix that is not used; `country` is nibbles, left-justified."""
+
+    international_mask: np.uint64
+    international: np.uint64
+    international_length: np.uint64
+    national_mask: np.uint64
+    national: np.uint64
+    national_length: np.uint64
+    country_length: np.uint64
+    country: np.uint64
+
+
 class CallPlan(NamedTuple):
     """One layout for one tenant. A field index of ABSENT means that a line does not hold it."""
 
@@ -55,7 +71,7 @@ class CallPlan(NamedTuple):
     stamp_suffix: int
     stamp_between: np.uint8
     axis: LocalAxis
-    number_rules: npt.NDArray[np.uint64]  # international (mask, word, length), national (mask, word, length), country (length, nibbles)
+    number_rules: NumberPrefixes
     seed_hi: npt.NDArray[np.uint64]  # state of the lane after tenant and kind; the last entry after the tenant alone
     seed_lo: npt.NDArray[np.uint64]
 
@@ -130,11 +146,12 @@ def _quantity_columns(layout: CallLayout) -> npt.NDArray[np.int64]:
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
-def _number_rules(layout: CallLayout) -> npt.NDArray[np.uint64]:
+def _number_rules(layout: CallLayout) -> NumberPrefixes:
     rules = layout.number_rules
     code = rules.country_code
     packed = int(code.ljust(16, "0"), 16) if code else 0
-    return np.array([*_prefix(rules.international_prefix), *_prefix(rules.national_prefix), len(code), packed], dtype=np.uint64)
+    words = [*_prefix(rules.international_prefix), *_prefix(rules.national_prefix), len(code), packed]
+    return NumberPrefixes(*(np.uint64(word) for word in words))
 
 
 def _prefix(digits: str) -> tuple[int, int, int]:

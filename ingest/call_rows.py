@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.call_plans import CallPlan
-from ingest.call_words import bit_count, byte_mask, load_word, lowest_bit, low_bytes
+from ingest.call_words import bit_count, byte_mask, load_byte, load_word, low_bytes, lowest_bit
 from schemas.hashing import HI_MULTIPLIER, HI_SEED, absorb
 from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 from schemas.reasons import Reason
 
-STRIP_BYTES = 32_768
+STRIP_BYTES = 65_536
 PADDING_BYTES = 64  # readable bytes after a strip, for words and blocks that reach past it
 LINE_BYTES_MAX = 4_096
 OPEN = np.uint8(99)  # a status under which nothing wrong was found yet
@@ -52,7 +53,7 @@ class CallColumns(NamedTuple):
 
 
 class StripNotes(NamedTuple):
-    """Working memory for one strip. Views are the same memory, read-only as the text is."""
+    """Working memory for one strip."""
 
     entries: npt.NDArray[np.int32]
     ends: npt.NDArray[np.int32]  # entry index of each line end
@@ -64,24 +65,19 @@ class StripNotes(NamedTuple):
     cut: npt.NDArray[np.int32]  # per line to be read: its stop
     row: npt.NDArray[np.int32]  # per line to be read: its row in the batch
     tail: npt.NDArray[np.uint8]
-    tail_view: npt.NDArray[np.uint8]
     unquoted: npt.NDArray[np.uint8]
-    unquoted_view: npt.NDArray[np.uint8]
 
 
 def strip_notes() -> StripNotes:
     """Fresh working memory."""
-    tail, unquoted = np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8), np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8)
-    views = [tail.view(), unquoted.view()]
-    for view in views:
-        view.flags.writeable = False
     lists = [np.zeros(STRIP_BYTES + PADDING_BYTES, dtype=np.int32) for _ in range(9)]
-    return StripNotes(*lists, tail, views[0], unquoted, views[1])
+    texts = [np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8) for _ in range(2)]
+    return StripNotes(*lists, *texts)
 
 
 @inline_kernel
 def note_entries(
-    raw: npt.NDArray[np.uint8], start: np.int64, stop: np.int64, separator: np.uint8, quote: np.uint8, notes: StripNotes
+    raw: np.int64, start: np.int64, stop: np.int64, separator: np.uint8, quote: np.uint8, notes: StripNotes
 ) -> tuple[np.int64, np.bool_]:
     """Fill `entries` and `ends` for raw[start:stop]; returns (number of line ends, whether a quote occurs).
 
@@ -119,7 +115,7 @@ def note_entries(
 
 @inline_kernel
 def list_rows(
-    raw: npt.NDArray[np.uint8], start: np.int64, lines: np.int64, shift: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
+    raw: np.int64, start: np.int64, lines: np.int64, shift: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
 ) -> tuple[np.int64, np.int64]:
     """Note the lines that are rows, until the batch is full; empty lines are none.
 
@@ -130,7 +126,7 @@ def list_rows(
     for line in range(lines):
         end_entry = np.int64(notes.ends[line])
         end = np.int64(entries[end_entry])
-        stop = end - 1 if end > begin and raw[end - 1] == _RETURN else end
+        stop = end - 1 if end > begin and load_byte(raw, end - 1) == _RETURN else end
         if stop > begin:
             if rows == room:
                 return rows, begin
@@ -143,38 +139,59 @@ def list_rows(
     return rows, begin
 
 
-@inline_kernel
-def content_hash(raw: npt.NDArray[np.uint8], at: np.int64, stop: np.int64) -> np.uint64:
-    """The first lane over the words of raw[at:stop] and its length: `record_id_of(text_words(line))[0]`.
+@tight_kernel
+def finish_hash(raw: np.int64, start: np.int64, at: np.int64, stop: np.int64, state: np.uint64) -> np.uint64:
+    """content_hash of the line [start, stop) whose whole words before `at` are in `state`: `record_id_of(text_words(line))[0]`.
 
     A line shorter than a word needs readable bytes after it; a longer one is never read past its stop.
     """
-    length = np.uint64(stop - at)
-    state = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
     while at + _WORD <= stop:
         state = absorb(state, load_word(raw, at), HI_MULTIPLIER)
         at += _WORD
-    if at < stop:
-        left = stop - at
-        if length < np.uint64(8):
-            state = absorb(state, load_word(raw, at) & low_bytes(left), HI_MULTIPLIER)
-        else:
-            state = absorb(state, load_word(raw, stop - _WORD) >> np.uint64(8 * (_WORD - left)), HI_MULTIPLIER)
-    return absorb(state, length, HI_MULTIPLIER)
+    if at < stop and stop - start < _WORD:
+        state = absorb(state, load_word(raw, at) & low_bytes(stop - at), HI_MULTIPLIER)
+    elif at < stop:
+        state = absorb(state, load_word(raw, stop - _WORD) >> np.uint64(8 * (_WORD - stop + at)), HI_MULTIPLIER)
+    return absorb(state, np.uint64(stop - start), HI_MULTIPLIER)
+
+
+@tight_kernel
+def content_hash(raw: np.int64, start: np.int64, stop: np.int64) -> np.uint64:
+    """The content hash of one line."""
+    return finish_hash(raw, start, start, stop, absorb(HI_SEED, _NONE, HI_MULTIPLIER))
 
 
 @inline_kernel
-def hash_rows(raw: npt.NDArray[np.uint8], rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> None:
-    """content_hash of every row of the strip."""
-    for row in range(rows):
-        out.content_hash[filled + row] = content_hash(raw, np.int64(notes.starts[row]), np.int64(notes.stops[row]))
+def hash_rows(raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> None:
+    """content_hash of every row of the strip, four rows abreast: one lane alone waits for its own multiplications."""
+    starts, stops, hashes = notes.starts, notes.stops, out.content_hash
+    first = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
+    row = np.int64(0)
+    while row + 4 <= rows:
+        a, b, c, d = np.int64(starts[row]), np.int64(starts[row + 1]), np.int64(starts[row + 2]), np.int64(starts[row + 3])
+        stop_a, stop_b, stop_c, stop_d = np.int64(stops[row]), np.int64(stops[row + 1]), np.int64(stops[row + 2]), np.int64(stops[row + 3])
+        shared = min(min(stop_a - a, stop_b - b), min(stop_c - c, stop_d - d)) & ~np.int64(7)
+        hash_a, hash_b, hash_c, hash_d = first, first, first, first
+        for at in range(0, shared, 8):
+            hash_a = absorb(hash_a, load_word(raw, a + at), HI_MULTIPLIER)
+            hash_b = absorb(hash_b, load_word(raw, b + at), HI_MULTIPLIER)
+            hash_c = absorb(hash_c, load_word(raw, c + at), HI_MULTIPLIER)
+            hash_d = absorb(hash_d, load_word(raw, d + at), HI_MULTIPLIER)
+        hashes[filled + row] = finish_hash(raw, a, a + shared, stop_a, hash_a)
+        hashes[filled + row + 1] = finish_hash(raw, b, b + shared, stop_b, hash_b)
+        hashes[filled + row + 2] = finish_hash(raw, c, c + shared, stop_c, hash_c)
+        hashes[filled + row + 3] = finish_hash(raw, d, d + shared, stop_d, hash_d)
+        row += 4
+    while row < rows:
+        hashes[filled + row] = finish_hash(raw, np.int64(starts[row]), np.int64(starts[row]), np.int64(stops[row]), first)
+        row += 1
 
 
-@inline_kernel
-def _line_fault(plan: CallPlan, length: np.int64, count: np.int64) -> np.uint8:
+@tight_kernel
+def _line_fault(fields: np.int64, fields_needed: np.int64, length: np.int64, count: np.int64) -> np.uint8:
     if length > LINE_BYTES_MAX:
         return _LINE_TOO_LONG
-    wrong = count != plan.fields if plan.fields else count < plan.fields_needed
+    wrong = count != fields if fields else count < fields_needed
     return _BAD_FIELD_COUNT if wrong else OPEN
 
 
@@ -183,7 +200,8 @@ def address_rows(plan: CallPlan, rows: np.int64, filled: np.int64, notes: StripN
     """Which rows without quotes can be read field by field; returns their number, the others get their status."""
     readable = np.int64(0)
     for row in range(rows):
-        fault = _line_fault(plan, np.int64(notes.stops[row] - notes.starts[row]), np.int64(notes.counts[row]))
+        length = np.int64(notes.stops[row] - notes.starts[row])
+        fault = _line_fault(plan.fields, plan.fields_needed, length, np.int64(notes.counts[row]))
         out.status[filled + row] = fault
         notes.first[readable], notes.cut[readable] = notes.before[row], notes.stops[row]
         notes.row[readable] = np.int32(filled + row)
@@ -193,17 +211,14 @@ def address_rows(plan: CallPlan, rows: np.int64, filled: np.int64, notes: StripN
 
 @inline_kernel
 def unquote_rows(
-    plan: CallPlan, raw: npt.NDArray[np.uint8], rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
+    plan: CallPlan, raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
 ) -> np.int64:
     """Like address_rows for a strip with quotes: fields are copied without them, and `entries` then points into the copy."""
     readable, entry, to = np.int64(0), np.int64(0), np.int64(0)
     for row in range(rows):
         start, stop = np.int64(notes.starts[row]), np.int64(notes.stops[row])
-        if stop - start > LINE_BYTES_MAX:
-            out.status[filled + row] = _LINE_TOO_LONG
-            continue
         count, end = unquote_line(plan, raw, start, stop, entry, to, notes)
-        fault = _line_fault(plan, np.int64(0), count) if count else _BAD_QUOTING
+        fault = _line_fault(plan.fields, plan.fields_needed, stop - start, count) if count or stop - start > LINE_BYTES_MAX else _BAD_QUOTING
         out.status[filled + row] = fault
         if fault == OPEN:
             notes.first[readable], notes.cut[readable] = np.int32(entry), np.int32(end)
@@ -212,9 +227,9 @@ def unquote_rows(
     return readable
 
 
-@inline_kernel
+@tight_kernel
 def unquote_line(
-    plan: CallPlan, raw: npt.NDArray[np.uint8], at: np.int64, stop: np.int64, entry: np.int64, to: np.int64, notes: StripNotes
+    plan: CallPlan, raw: np.int64, at: np.int64, stop: np.int64, entry: np.int64, to: np.int64, notes: StripNotes
 ) -> tuple[np.int64, np.int64]:
     """Copy one line without its quotes to unquoted[to:], its entries to entries[entry:].
 
@@ -224,20 +239,20 @@ def unquote_line(
     notes.entries[entry] = np.int32(to - 1)
     fields = np.int64(0)
     while True:
-        if at < stop and raw[at] == quote:
+        if at < stop and load_byte(raw, at) == quote:
             at += 1
-            while at < stop and (raw[at] != quote or (at + 1 < stop and raw[at + 1] == quote)):
-                at += np.int64(raw[at] == quote)
-                copy[to] = raw[at]
+            while at < stop and (load_byte(raw, at) != quote or (at + 1 < stop and load_byte(raw, at + 1) == quote)):
+                at += np.int64(load_byte(raw, at) == quote)
+                copy[to] = load_byte(raw, at)
                 at, to = at + 1, to + 1
-            if at >= stop or (at + 1 < stop and raw[at + 1] != separator):
+            if at >= stop or (at + 1 < stop and load_byte(raw, at + 1) != separator):
                 return np.int64(0), to
             at += 1
         else:
-            while at < stop and raw[at] != separator:
-                if raw[at] == quote:
+            while at < stop and load_byte(raw, at) != separator:
+                if load_byte(raw, at) == quote:
                     return np.int64(0), to
-                copy[to] = raw[at]
+                copy[to] = load_byte(raw, at)
                 at, to = at + 1, to + 1
         fields += 1
         notes.entries[entry + fields] = np.int32(to)

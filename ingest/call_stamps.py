@@ -12,12 +12,14 @@ import numpy.typing as npt
 from ingest.call_words import (
     ZEROS,
     are_digits,
+    digit_pairs,
     digits_value,
     leading_digits,
+    load_byte,
     load_word,
     trailing_digits,
 )
-from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 from schemas.periods import FIRST_YEAR, LAST_YEAR
 from schemas.reasons import Reason
 from schemas.zones import US_PER_S, zone_table
@@ -55,8 +57,8 @@ STAMP_FORMATS = {
 }
 
 BAD = np.int64(-Reason.BAD_TIMESTAMP)  # every good instant is positive; a bad one is the negative reason
-_FIRST_YEAR = np.int64(FIRST_YEAR)
-_YEARS = np.int64(LAST_YEAR - FIRST_YEAR + 1)
+_FIRST_YEAR = np.uint64(FIRST_YEAR)
+_YEARS = np.uint64(LAST_YEAR - FIRST_YEAR + 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MONTH_STARTS = [date(year, month, 1).toordinal() - _EPOCH_DAY for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)]
 MONTH_STARTS = np.array([*_MONTH_STARTS, date(LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH_DAY], dtype=np.int64)  # days since 1970
@@ -76,9 +78,8 @@ _ISO_MARK_BYTES = np.uint64(0xFF0000FF00000000)
 _TIME_MARKS = np.uint64(0x00003A00003A0000)  # ':' at 2 and 5
 _TIME_MARK_BYTES = np.uint64(0x0000FF0000FF0000)
 _DOT_MARKS = np.uint64(0x00002E00002E0000)  # '.' at 2 and 5
-_U8 = np.uint64(8)
-_U16 = np.uint64(16)
-_U48 = np.uint64(48)
+_PAIR = np.uint64(0xFF)
+_U1, _U8, _U12, _U16, _U24, _U31, _U32, _U48, _U60, _U100 = (np.uint64(number) for number in (1, 8, 12, 16, 24, 31, 32, 48, 60, 100))
 _US_PER_DAY = np.int64(86_400 * US_PER_S)
 _US_PER_S = np.int64(US_PER_S)
 _DOT, _PLUS, _MINUS, _COLON, _ZEE = (np.uint8(ord(mark)) for mark in ".+-:Z")
@@ -113,57 +114,48 @@ def local_axis(zone: str, ambiguous: str) -> LocalAxis:
     )
 
 
-@inline_kernel
-def axis_segment(axis: LocalAxis, local_us: np.int64, hint: np.int64) -> np.int64:
-    """The segment that holds a local reading; `hint` is tried first."""
-    if axis.starts_at[hint] <= local_us < axis.starts_at[hint + 1]:
-        return hint
-    low, high = np.int64(0), np.int64(axis.offset_us.size)
+@tight_kernel
+def axis_segment(starts_at: npt.NDArray[np.int64], local_us: np.int64) -> np.int64:
+    """The segment of a LocalAxis that holds a local reading."""
+    low, high = np.int64(0), np.int64(starts_at.size - 1)
     while high - low > 1:
         middle = (low + high) >> 1
-        if axis.starts_at[middle] <= local_us:
+        if starts_at[middle] <= local_us:
             low = middle
         else:
             high = middle
     return low
 
 
-@inline_kernel
-def _pair(word: np.uint64, at: np.int64) -> np.int64:
-    """The two-digit number at character `at` of a word of digits."""
-    digits = word >> np.uint64(8 * at)
-    return np.int64((digits & np.uint64(15)) * np.uint64(10) + ((digits >> _U8) & np.uint64(15)))
-
-
-@inline_kernel
+@tight_kernel
 def clock_us(date_word: np.uint64, time_word: np.uint64) -> np.int64:
     """Microseconds since 1970 on the same wall clock of the characters YYYYMMDD and hhmmss00, or BAD."""
-    if not (are_digits(date_word) and are_digits(time_word)):
+    dates, times = digit_pairs(date_word), digit_pairs(time_word)
+    year = (dates & _PAIR) * _U100 + ((dates >> _U16) & _PAIR) - _FIRST_YEAR  # before the first year: wraps to a huge number
+    month, day = ((dates >> _U32) & _PAIR) - _U1, (dates >> _U48) - _U1
+    hour, minute, second = times & _PAIR, (times >> _U16) & _PAIR, (times >> _U32) & _PAIR
+    in_range = (year < _YEARS) & (month < _U12) & (hour < _U24) & (minute < _U60) & (second < _U60)
+    if not (in_range & are_digits(date_word) & are_digits(time_word)):
         return BAD
-    year = _pair(date_word, 0) * 100 + _pair(date_word, 2) - _FIRST_YEAR
-    month, day = _pair(date_word, 4), _pair(date_word, 6)
-    hour, minute, second = _pair(time_word, 0), _pair(time_word, 2), _pair(time_word, 4)
-    if year < 0 or year >= _YEARS or month < 1 or month > 12 or day < 1 or hour > 23 or minute > 59 or second > 59:
+    first_day, next_first = MONTH_STARTS[year * _U12 + month], MONTH_STARTS[year * _U12 + month + _U1]
+    on = first_day + np.int64(day)
+    if day > _U31 or on >= next_first:
         return BAD
-    month_index = year * 12 + month - 1
-    on = MONTH_STARTS[month_index] + day - 1
-    if on >= MONTH_STARTS[month_index + 1]:
-        return BAD
-    return on * _US_PER_DAY + (hour * 3600 + minute * 60 + second) * _US_PER_S
+    return on * _US_PER_DAY + np.int64((hour * _U60 + minute) * _U60 + second) * _US_PER_S
 
 
-@inline_kernel
+@tight_kernel
 def _time_characters(word: np.uint64) -> np.uint64:
     """hhmmss00 out of `hh:mm:ss`."""
     packed = (word & _HOUR_BYTES) | ((word >> _U8) & _MINUTE_BYTES) | ((word >> _U16) & _SECOND_BYTES)
     return packed | _TWO_ZEROS
 
 
-@inline_kernel
-def _separated_clock(text: npt.NDArray[np.uint8], at: np.int64, style: np.int64, between: np.uint8) -> np.int64:
+@tight_kernel
+def _separated_clock(text: np.int64, at: np.int64, style: np.int64, between: np.uint8) -> np.int64:
     """The 19 characters of an ISO or dotted stamp."""
     head, tail = load_word(text, at), load_word(text, at + 11)
-    marks = text[at + 10] == between and (tail & _TIME_MARK_BYTES) == _TIME_MARKS
+    marks = load_byte(text, at + 10) == between and (tail & _TIME_MARK_BYTES) == _TIME_MARKS
     if style == ISO:
         marks = marks and (head & _ISO_MARK_BYTES) == _ISO_MARKS
         day = load_word(text, at + 8) << _U48
@@ -175,15 +167,15 @@ def _separated_clock(text: npt.NDArray[np.uint8], at: np.int64, style: np.int64,
     return clock_us(date_word, _time_characters(tail)) if marks else BAD
 
 
-@inline_kernel
-def _fraction_us(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> tuple[np.int64, np.int64]:
+@tight_kernel
+def _fraction_us(text: np.int64, at: np.int64, end: np.int64) -> tuple[np.int64, np.int64]:
     """(microseconds, position after) of an optional `.f` to `.ffffff`; BAD when a dot has no or too many digits."""
-    if at >= end or text[at] != _DOT:
+    if at >= end or load_byte(text, at) != _DOT:
         return np.int64(0), at
     at += 1
     count, value = np.int64(0), np.int64(0)
-    while at < end and np.uint8(48) <= text[at] <= np.uint8(57):
-        value = value * 10 + np.int64(text[at] - np.uint8(48))
+    while at < end and np.uint8(48) <= load_byte(text, at) <= np.uint8(57):
+        value = value * 10 + np.int64(load_byte(text, at) - np.uint8(48))
         count += 1
         at += 1
         if count > 6:
@@ -195,29 +187,30 @@ def _fraction_us(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> tu
     return value, at
 
 
-@inline_kernel
-def _offset_us(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64) -> np.int64:
+@tight_kernel
+def _offset_us(text: np.int64, at: np.int64, end: np.int64) -> np.int64:
     """How far ahead of UTC `Z`, `±hh:mm` or `±hhmm` is, at most 14 hours; BAD minus one day when it is none of these."""
     wrong = BAD - _US_PER_DAY
     if end - at == 1:
-        return np.int64(0) if text[at] == _ZEE else wrong
-    if (end - at != 6 and end - at != 5) or (text[at] != _PLUS and text[at] != _MINUS):
+        return np.int64(0) if load_byte(text, at) == _ZEE else wrong
+    if (end - at != 6 and end - at != 5) or (load_byte(text, at) != _PLUS and load_byte(text, at) != _MINUS):
         return wrong
     word = load_word(text, at + 1)
     if end - at == 6:
-        if text[at + 3] != _COLON:
+        if load_byte(text, at + 3) != _COLON:
             return wrong
         word = (word & _HOUR_BYTES) | ((word >> _U8) & _MINUTE_BYTES)
     word = leading_digits(word, 4)
-    hours, minutes = _pair(word, 0), _pair(word, 2)
+    pairs = digit_pairs(word)
+    hours, minutes = np.int64(pairs & _PAIR), np.int64((pairs >> _U16) & _PAIR)
     if not are_digits(word) or minutes > 59 or hours * 60 + minutes > 14 * 60:
         return wrong
     ahead = (hours * 60 + minutes) * 60 * _US_PER_S
-    return -ahead if text[at] == _MINUS else ahead
+    return -ahead if load_byte(text, at) == _MINUS else ahead
 
 
-@inline_kernel
-def epoch_us(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64, unit_us: np.int64) -> np.int64:
+@tight_kernel
+def epoch_us(text: np.int64, at: np.int64, end: np.int64, unit_us: np.int64) -> np.int64:
     """An instant from 1 to 13 digits of seconds or milliseconds since 1970, within the years that periods cover."""
     count = end - at
     if count < 1 or count > 13:
@@ -237,9 +230,9 @@ def epoch_us(text: npt.NDArray[np.uint8], at: np.int64, end: np.int64, unit_us: 
     return value * unit_us
 
 
-@inline_kernel
+@tight_kernel
 def civil_us(
-    text: npt.NDArray[np.uint8], at: np.int64, end: np.int64, style: np.int64, suffix: np.int64, between: np.uint8
+    text: np.int64, at: np.int64, end: np.int64, style: np.int64, suffix: np.int64, between: np.uint8
 ) -> np.int64:
     """A civil stamp: local microseconds for LOCAL, else UTC microseconds; BAD when any character is wrong."""
     length = np.int64(14 if style == COMPACT else 19)

@@ -1,7 +1,8 @@
 """Text eight and sixty-four bytes at a time: unaligned loads, byte masks and digit arithmetic for the call-record kernels.
 
-Loads are unchecked: the caller guarantees that every byte of the word or block lies inside the buffer. Words are little-endian,
-so the first character is the lowest byte.
+A text is passed as the address of its first byte: an array handed from function to function costs two atomic reference counts
+a call, as much as a field costs to read. Loads are unchecked: the caller guarantees that the array stays alive and that every byte
+of the word or block lies inside it. Words are little-endian, so the first character is the lowest byte.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 
 _BLOCK_BYTES = 64
 _WORD = ir.IntType(64)
@@ -35,39 +35,46 @@ _U32 = np.uint64(32)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
-    base = context.make_array(array_type)(context, builder, array).data
-    return cgutils.pointer_add(builder, base, at)
+def _load(builder: Any, address: Any, at: Any, loaded_type: Any) -> Any:
+    loaded = builder.load(builder.inttoptr(builder.add(address, at), loaded_type.as_pointer()))
+    loaded.align = 1
+    return loaded
 
 
 @intrinsic
-def load_word(typingctx: Any, buffer: Any, at: Any) -> Any:
-    """Eight bytes of a u1 array from position `at` (int64) as a little-endian uint64; unchecked."""
+def load_word(typingctx: Any, text: Any, at: Any) -> Any:
+    """Eight bytes from position `at` of the text at address `text` (both int64) as a little-endian uint64; unchecked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-        word = builder.load(builder.bitcast(address, _WORD.as_pointer()))
-        word.align = 1
-        return word
+        return _load(builder, *arguments, _WORD)
 
-    return types.uint64(buffer, types.int64), generate
+    return types.uint64(types.int64, types.int64), generate
 
 
 @intrinsic
-def byte_mask(typingctx: Any, buffer: Any, at: Any, wanted: Any) -> Any:
-    """Bit i is set where byte `at + i` of the 64-byte block equals `wanted`; unchecked."""
+def load_byte(typingctx: Any, text: Any, at: Any) -> Any:
+    """The byte at position `at` of the text at address `text`; unchecked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _load(builder, *arguments, _BYTE)
+
+    return types.uint8(types.int64, types.int64), generate
+
+
+@intrinsic
+def byte_mask(typingctx: Any, text: Any, at: Any, wanted: Any) -> Any:
+    """Bit i is set where byte `at + i` of the 64-byte block of the text at address `text` equals `wanted`; unchecked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         block_type = ir.VectorType(_BYTE, _BLOCK_BYTES)
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-        block = builder.load(builder.bitcast(address, block_type.as_pointer()))
-        block.align = 1
-        single = builder.insert_element(ir.Constant(block_type, ir.Undefined), arguments[2], ir.Constant(ir.IntType(32), 0))
+        unset = ir.Constant(block_type, ir.Undefined)
+        block = _load(builder, arguments[0], arguments[1], block_type)
+        single = builder.insert_element(unset, arguments[2], ir.Constant(ir.IntType(32), 0))
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _BLOCK_BYTES), [0] * _BLOCK_BYTES)
-        equal = builder.icmp_unsigned("==", block, builder.shuffle_vector(single, ir.Constant(block_type, ir.Undefined), everywhere))
+        equal = builder.icmp_unsigned("==", block, builder.shuffle_vector(single, unset, everywhere))
         return builder.bitcast(equal, _WORD)
 
-    return types.uint64(buffer, types.int64, types.uint8), generate
+    return types.uint64(types.int64, types.int64, types.uint8), generate
 
 
 @intrinsic
@@ -90,7 +97,7 @@ def bit_count(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@inline_kernel
+@tight_kernel
 def low_bytes(count: np.int64) -> np.uint64:
     """A mask of the first `count` bytes of a word, 0 to 8 and more."""
     if count >= 8:
@@ -98,35 +105,40 @@ def low_bytes(count: np.int64) -> np.uint64:
     return (np.uint64(1) << np.uint64(8 * count)) - np.uint64(1)
 
 
-@inline_kernel
+@tight_kernel
 def are_digits(word: np.uint64) -> np.bool_:
     """Whether all eight characters are '0' to '9' (a carry out of a byte needs one that the first half refuses)."""
     return ((word & _HIGH_NIBBLES) | (((word + _SIXES) & _HIGH_NIBBLES) >> _U4)) == _THREES
 
 
-@inline_kernel
+@tight_kernel
 def leading_digits(word: np.uint64, count: np.int64) -> np.uint64:
     """The first `count` (0 to 8) characters, the rest filled with '0' at the end."""
     kept = low_bytes(count)
     return (word & kept) | (ZEROS & ~kept)
 
 
-@inline_kernel
+@tight_kernel
 def trailing_digits(word: np.uint64, count: np.int64) -> np.uint64:
     """The first `count` (1 to 8) characters moved to the end of the word, filled with '0' before them."""
     left = np.uint64(8 * (8 - count))
     return (word << left) | ((ZEROS >> np.uint64(8 * (count - 1))) >> _U8)
 
 
-@inline_kernel
+@tight_kernel
+def digit_pairs(word: np.uint64) -> np.uint64:
+    """The four two-digit numbers that eight digit characters spell, in 16 bits each, the first lowest."""
+    return (((word & _LOW_NIBBLES) * np.uint64(10 << 8 | 1)) >> _U8) & _PAIRS
+
+
+@tight_kernel
 def digits_value(word: np.uint64) -> np.int64:
     """The number that eight digit characters spell."""
-    pairs = ((word & _LOW_NIBBLES) * np.uint64(10 << 8 | 1)) >> _U8
-    quads = ((pairs & _PAIRS) * np.uint64(100 << 16 | 1)) >> _U16
+    quads = (digit_pairs(word) * np.uint64(100 << 16 | 1)) >> _U16
     return np.int64(((quads & _QUADS) * np.uint64(10_000 << 32 | 1)) >> _U32)
 
 
-@inline_kernel
+@tight_kernel
 def digits_nibbles(word: np.uint64) -> np.uint64:
     """Eight digit characters as 32 bits of nibbles, the first character highest."""
     pairs = word & _LOW_NIBBLES

@@ -27,7 +27,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 
 
-@kernel("void(u8[:], u4[:], u8[:], u4[:])")
+@kernel()
 def refill(old_keys, old_tags, keys, tags):  # type: ignore[no-untyped-def]
     """Put every held id of the old slots into empty new ones.
 
@@ -46,7 +46,7 @@ def refill(old_keys, old_tags, keys, tags):  # type: ignore[no-untyped-def]
             tags[at] = old_tags[i]
 
 
-@kernel("i8(u8[:], u4[:], i8[:], i8, i8, u8[:], u4[:], u1[:])")
+@kernel()
 def probe(ids, contents, rows, first, last, keys, tags, found):  # type: ignore[no-untyped-def]
     """Look up the grouped ids[first:last] and add the new ones; writes NEW, COPY or OTHER_CONTENT at each one's row number.
 
@@ -71,7 +71,7 @@ def probe(ids, contents, rows, first, last, keys, tags, found):  # type: ignore[
     return added
 
 
-@kernel("void(u8[:], u8[:], u8[:], i8[:], u8[:], u4[:], i8[:])")
+@kernel()
 def group_by_partition(record_hi, content_hash, service_hash, starts, ids, contents, rows):  # type: ignore[no-untyped-def]
     """Scatter the batch into service partitions, stable, so that each partition is then read in one run.
 
@@ -162,7 +162,7 @@ class DuplicateIndex:
         return found
 
 
-@kernel("void(u8[:], u8[:])")
+@kernel()
 def hash_services(numbers, out):  # type: ignore[no-untyped-def]
     """A well-mixed word of each packed number; its low bits choose the service partition."""
     shift = np.uint64(32)

@@ -13,11 +13,21 @@ import numpy.typing as npt
 from rating.book import INDEX_BITS, TariffBook
 from rating.columns import kernel_column, refuse_row
 from rating.exact_price import exact_price
-from rating.increments import BY_START, NEEDS_EXACT, SCALE_SHIFT, SHORT, U_LOW, booked_nano, elapsed_at, price_call
+from rating.increments import (
+    BY_START,
+    NEEDS_EXACT,
+    RULE_WORDS,
+    SCALE_SHIFT,
+    SHORT,
+    U_LOW,
+    booked_nano,
+    elapsed_at,
+    price_call,
+)
 from rating.prefixes import match_block
 from rating.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.errors import Fault, MeterlineError
-from schemas.kernels import kernel
+from schemas.kernels import inline_kernel, kernel
 from schemas.reasons import Reason
 
 _ZERO_USAGE = int(Reason.ZERO_USAGE)
@@ -27,8 +37,8 @@ _NO_INSTANT = int(Reason.NO_RATE_AT_INSTANT)
 _NO_RATE = NO_RATE_FOR_DESTINATION
 _KINDS = CALL_KIND_COUNT
 _BITS = INDEX_BITS
-_U32 = np.uint64(32)
-BLOCK = 256
+_U1, _U32 = np.uint64(1), np.uint64(32)
+BLOCK = 512
 
 
 @dataclass(slots=True)
@@ -54,6 +64,12 @@ class RatedCalls:
         return RatedCalls(self.charge_nano[:rows], self.charged_quantity[:rows], self.rule_index[:rows], self.status[:rows])
 
 
+@inline_kernel
+def _word(words: npt.NDArray[np.int64], index: int) -> int:
+    """One word by an index that is known not to be negative: numba then leaves out its wrap-around of negative indices."""
+    return words[np.uint64(index)]
+
+
 @kernel()
 def _rate(  # type: ignore[no-untyped-def]
     tariff_index, kind, called_number, start_at, quantity,
@@ -68,6 +84,9 @@ def _rate(  # type: ignore[no-untyped-def]
     """
     nothing = np.empty((0, 6), dtype=np.int64)
     node, cell, place, waiting = block[0], block[1], block[2], block[3]
+    flat_steps, flat_cells, flat_segments = steps.ravel(), cell_of.ravel(), segment.ravel()
+    flat_rows, flat_scales = rule_rows.ravel(), scale_rows.ravel()
+    step_count, node_count = steps.shape[1], cell_of.shape[1]
     exact = 0
     for first in range(0, len(tariff_index), BLOCK):
         rows = min(BLOCK, len(tariff_index) - first)
@@ -76,15 +95,15 @@ def _rate(  # type: ignore[no-untyped-def]
             i = first + j
             tariff = max(np.int64(tariff_index[i]), 0)
             at = min(max(start_at[i], span_start), span_end - 1)
-            cell[j] = cell_of[tariff * _KINDS + kind[i], node[j]]
-            place[j] = steps[tariff, (at - span_start) >> _BITS]
+            cell[j] = _word(flat_cells, (tariff * _KINDS + kind[i]) * node_count + node[j])
+            place[j] = _word(flat_steps, tariff * step_count + ((at - span_start) >> _BITS))
         for j in range(rows):
             at = min(start_at[first + j], span_end - 1)
             here = place[j]
-            while at >= segment[here, 0]:
+            while at >= _word(flat_segments, here + here):
                 here += 1
             place[j] = here
-            rule_index[first + j] = winner[cell[j] + segment[here, 1]]
+            rule_index[first + j] = _word(winner, cell[j] + _word(flat_segments, here + here + 1))
         for j in range(rows):
             i = first + j
             used = quantity[i]
@@ -101,23 +120,21 @@ def _rate(  # type: ignore[no-untyped-def]
                 refused = _NO_INSTANT
             total, elapsed, flags = 0, 0, 0
             if refused == 0:
-                flags = rule_rows[rule, 0]
+                row = rule * RULE_WORDS
+                flags = _word(flat_rows, row)
                 # The short way is price_call unrolled: one rule for the whole call, two tiers at most, neither cap nor minimum.
                 if (
-                    flags & SHORT
-                    and used <= rule_rows[rule, 2]
-                    and (flags & BY_START or used <= elapsed_at(segment[place[j], 0], at))
+                    (flags & SHORT != 0)
+                    & (used <= _word(flat_rows, row + 2))
+                    & ((flags & BY_START != 0) | (used <= elapsed_at(_word(flat_segments, place[j] + place[j]), at)))
                 ):
-                    both = np.uint64(rule_rows[rule, 4])
-                    increment = np.int64(both & U_LOW)
-                    count = (min(used, rule_rows[rule, 3]) + increment - 1) // increment
-                    total = rule_rows[rule, 1] + count * rule_rows[rule, 5]
-                    elapsed = count * increment
-                    if elapsed < used:
-                        increment = np.int64(both >> _U32)
-                        count = (used - elapsed + increment - 1) // increment
-                        total += count * rule_rows[rule, 6]
-                        elapsed += count * increment
+                    both = np.uint64(_word(flat_rows, row + 4))
+                    step, next_step = both & U_LOW, both >> _U32
+                    count = np.int64((np.uint64(min(used, _word(flat_rows, row + 3))) + step - _U1) // step)
+                    elapsed = count * np.int64(step)
+                    more = np.int64((np.uint64(max(used - elapsed, 0)) + next_step - _U1) // next_step)
+                    elapsed += more * np.int64(next_step)
+                    total = _word(flat_rows, row + 1) + count * _word(flat_rows, row + 5) + more * _word(flat_rows, row + 6)
                 else:
                     refused, total, elapsed, _ = price_call(
                         segment, winner, rule_rows, words, place[j], cell[j], rule, at, used, 0, True, nothing
@@ -125,8 +142,8 @@ def _rate(  # type: ignore[no-untyped-def]
                     exact += refused == NEEDS_EXACT
             status[i] = refused
             if refused == 0:
-                scale = flags >> SCALE_SHIFT
-                charge_nano[i] = booked_nano(total, flags, scale_rows[scale, 0], scale_rows[scale, 1])
+                scale = (flags >> SCALE_SHIFT) * 3
+                charge_nano[i] = booked_nano(total, flags, _word(flat_scales, scale), _word(flat_scales, scale + 1))
                 charged_quantity[i] = elapsed
             else:
                 charge_nano[i] = 0

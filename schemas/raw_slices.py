@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from schemas.kernels import kernel
 
 
-@kernel("void(u1[:], i8[:], i8[:], u1[:])")
+@kernel()
 def copy_slices(text, starts, ends, out):  # type: ignore[no-untyped-def]
     """Concatenate text[starts[i]:...] into `out`, where `ends` are the cumulative ends in `out`."""
     at = 0

@@ -102,7 +102,7 @@ def check_inputs(
     faults += _unknown_accounts(accounts, "bill_to_account_id", "accounts", accounts)
     faults += _payer_faults(accounts) + _range_faults(usage_items, taxes, carried)
     if faults:
-        raise ConfigurationError(faults)
+        raise ConfigurationError(list(dict.fromkeys(faults)))
 
 
 def _shape_faults(name: str, frame: pl.DataFrame, columns: Columns) -> list[Fault]:
@@ -118,8 +118,8 @@ def _shape_faults(name: str, frame: pl.DataFrame, columns: Columns) -> list[Faul
             was, must_be = str(frame.schema[column]), str(dtype)
             faults.append(Fault(f"{name}.{column}", "the column has another type", was=was, must_be=must_be, code="column_type"))
         elif frame[column].null_count():
-            was = f"{frame[column].null_count()} nulls"
-            faults.append(Fault(f"{name}.{column}", "the column has nulls", was=was, must_be="no nulls", code="null"))
+            was = f"null in {frame[column].null_count()} rows"
+            faults.append(Fault(f"{name}.{column}", "values are missing", was=was, must_be="a value in every row", code="null"))
     return faults
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 # base unit -> (factor, unit shown), largest first; below the last factor the last one is used.
 _SCALES: dict[str, tuple[tuple[int, str], ...]] = {
     "bytes": ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"), (1, "bytes")),
@@ -37,6 +35,7 @@ def _duration_text(duration_ms: int) -> str:
 
 def _quotient_text(numerator: int, power_of_ten: int) -> str:
     """numerator / power_of_ten, exactly, without trailing zeros."""
-    places = len(str(power_of_ten)) - 1
-    text = f"{Decimal(numerator).scaleb(-places):f}" if abs(numerator) < 10**27 else f"{numerator}e-{places}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    sign = "-" if numerator < 0 else ""
+    whole, rest = divmod(abs(numerator), power_of_ten)
+    digits = f"{rest:0{len(str(power_of_ten)) - 1}d}".rstrip("0") if rest else ""
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"

@@ -17,7 +17,7 @@ from rating.terms import commercial_terms
 from schemas.periods import Period
 from schemas.zones import local_midnight_us
 from settlement.account_settlement import Settlement, settle_accounts
-from settlement.charges import charge_rows
+from settlement.charges import charges_of
 from settlement.frames import ACCOUNTS, CARRIED, CONTRACTS
 from settlement.money_check import check_money
 
@@ -62,7 +62,7 @@ def fold_bucket(
         period=period, issue_on=issue_on, day_starts=day_starts, tenant=tenant,
     )  # fmt: skip
     check_money(items, settlement, carried_in=taken_in)
-    return BucketFold(calls, intervals, items, settlement, charge_rows(items, settlement))
+    return BucketFold(calls, intervals, items, settlement, charges_of(items, settlement))
 
 
 def bucket_frames(reference: Reference, bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -76,7 +76,7 @@ def bucket_frames(reference: Reference, bucket: int) -> tuple[pl.DataFrame, pl.D
 
 
 def _item_columns() -> list[str]:
-    return [*USAGE_KEY[:-2], "kind", "unit", "record_count", *_SUMS, "price_text"]
+    return [*USAGE_KEY, "record_count", *_SUMS, "price_text"]
 
 
 def _call_items(charges: pl.DataFrame) -> pl.DataFrame:

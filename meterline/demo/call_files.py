@@ -50,14 +50,14 @@ def write_call_files(inbox: Path, lines: CallLines) -> tuple[list[FileAccount], 
     Returns:
         The account of each file that is collected, and the paths of duplicate files, relative to the folder above `inbox`'s.
     """
-    frame = lines.fields.with_columns(line=_line_text(), file=pl.int_range(pl.len()) // LINES_PER_FILE)
-    texts = frame.partition_by("file", maintain_order=True)
+    frame = lines.fields.with_columns(file=pl.int_range(pl.len()) // LINES_PER_FILE)
+    texts = line_texts(frame)
     base = inbox.parent.parent
     hashes: list[bytes] = []
     paths: list[Path] = []
-    for number, part in enumerate(texts, 1):
-        content = "\n".join([HEADER, *part["line"].to_list(), ""]).encode()
-        path = inbox / f"network_calls_{number:04d}.csv"
+    for start in range(0, frame.height, LINES_PER_FILE):
+        content = "\n".join([HEADER, *texts[start : start + LINES_PER_FILE].to_list(), ""]).encode()
+        path = inbox / f"network_calls_{len(paths) + 1:04d}.csv"
         path.write_bytes(content)
         hashes.append(hashlib.sha256(content).digest())
         paths.append(path)
@@ -86,23 +86,50 @@ def final_places(frame: pl.DataFrame, hashes: list[bytes]) -> pl.DataFrame:
     return ordered.select("file", place.alias("place"))
 
 
-def _line_text() -> pl.Expr:
-    """The line of each record, without line ending."""
-    breakage = pl.col("breakage")
-    kind = pl.when(breakage == 5).then(pl.lit("X")).otherwise(pl.col("kind").replace_strict({0: "V", 1: "S", 2: "D"}))
-    node = pl.when(pl.col("kind") == 2).then(pl.lit("PGW")).otherwise(pl.lit("MSC")) + pl.col("unit").cast(pl.String)
-    served = pl.col("served").cast(pl.String)
-    served = pl.when(breakage == 6).then(pl.lit("unknown/") + served.str.tail(4)).otherwise(served)
-    start = pl.col("start_at").cast(pl.Datetime("us")).dt.to_string("%Y-%m-%d %H:%M:%S")
-    start = pl.when(breakage == 4).then(start.str.slice(0, 5) + pl.lit("13") + start.str.slice(7)).otherwise(start)
-    duration = pl.col("duration_s").cast(pl.String)
-    duration = pl.when(breakage == 3).then(duration + pl.lit("x")).when(breakage == 7).then("-" + duration).otherwise(duration)
-    cell = pl.lit("26201-") + pl.col("cell").cast(pl.String).str.zfill(5)
-    head = [node, pl.col("sequence"), kind, cell, served, _dialled(), start, duration]
-    tail = [pl.col("bytes_up"), pl.col("bytes_down"), pl.col("cause")]
-    whole, cut = pl.concat_str([*head, *tail], separator=","), pl.concat_str(head, separator=",")
-    alarm = pl.lit("*** ALARM 0x1F link down on ") + node
-    return pl.when(breakage == 1).then(cut).when(breakage == 2).then(alarm).otherwise(whole)
+def line_texts(frame: pl.DataFrame) -> pl.Series:
+    """The line of each record, without line ending; the few broken ones are written a second time."""
+    columns = _columns()
+    texts = frame.select(pl.concat_str(list(columns.values()), separator=",").alias("line")).to_series()
+    broken = (frame["breakage"] > 0).arg_true()
+    return texts.scatter(broken, frame[broken].select(_broken_line(columns)).to_series())
+
+
+def _columns() -> dict[str, pl.Expr]:
+    """Each column of the layout as text."""
+    unit = pl.col("unit").cast(pl.String)
+    return {
+        "node": pl.when(pl.col("kind") == 2).then(pl.lit("PGW")).otherwise(pl.lit("MSC")) + unit,
+        "sequence": pl.col("sequence").cast(pl.String),
+        "kind": pl.col("kind").replace_strict({0: "V", 1: "S", 2: "D"}),
+        "cell": pl.lit("26201-") + pl.col("cell").cast(pl.String),
+        "served_number": pl.col("served").cast(pl.String),
+        "called_number": _dialled(),
+        "start_at": pl.col("start_at").cast(pl.Datetime("us")).dt.to_string("%Y-%m-%d %H:%M:%S"),
+        "duration_s": pl.col("duration_s").cast(pl.String),
+        "bytes_up": pl.col("bytes_up").cast(pl.String),
+        "bytes_down": pl.col("bytes_down").cast(pl.String),
+        "end_cause": pl.col("cause").cast(pl.String),
+    }
+
+
+def _broken_line(columns: dict[str, pl.Expr]) -> pl.Expr:
+    """The line in the way that `breakage` says, numbered as in _BREAKAGES."""
+    start, served, duration = columns["start_at"], columns["served_number"], columns["duration_s"]
+    ways = [
+        pl.concat_str(list(columns.values())[:-3], separator=","),
+        pl.lit("*** ALARM 0x1F link down on ") + columns["node"],
+        _with(columns, duration_s=duration + pl.lit("x")),
+        _with(columns, start_at=start.str.slice(0, 5) + pl.lit("13") + start.str.slice(7)),
+        _with(columns, kind=pl.lit("X")),
+        _with(columns, served_number=pl.lit("unknown/") + served.str.tail(4)),
+        _with(columns, duration_s=pl.lit("-") + duration),
+    ]
+    assert len(ways) == len(_BREAKAGES)
+    return pl.coalesce([pl.when(pl.col("breakage") == number).then(way) for number, way in enumerate(ways, 1)])
+
+
+def _with(columns: dict[str, pl.Expr], **changed: pl.Expr) -> pl.Expr:
+    return pl.concat_str(list((columns | changed).values()), separator=",")
 
 
 def _dialled() -> pl.Expr:

@@ -122,7 +122,7 @@ def _records(random: np.random.Generator, subscribers: Holdings, who: I64, start
         {
             "kind": kind,
             "unit": random.integers(1, 5, count),
-            "cell": random.integers(0x1000, 0xFFFF, count),
+            "cell": random.integers(10_000, 65_536, count),
             "sequence": 10_000_000 + np.arange(count),
             "served": served,
             "called": called,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from accounts.account_order import account_order
 from accounts.directory import UNKNOWN_SERVICE
-from ingest.call_decoder import CallBatch
+from ingest.call_decoder import UNKNOWN_KIND, CallBatch
 from ingest.duplicate_index import NEW, OTHER_CONTENT, DuplicateIndex, hash_services
 from meterline.pipeline.calendar import Calendar
 from meterline.pipeline.rivals import CallRivals, Rivalry
@@ -99,9 +99,8 @@ def _rate(columns: _Columns, reference: Reference) -> RatedCalls:
     # the book must reach over every start that is rated; any instant does when nothing is
     reach = start_at[wanted] if wanted.any() else np.zeros(1, np.int64)
     book = reference.book(int(reach.min()), int(reach.max()))
-    rated = rate_calls(
-        book, tariff_index, columns.of("kind"), columns.of("called_number"), start_at, columns.of("quantity")
-    )
+    kind = np.where(columns.of("kind") == UNKNOWN_KIND, np.uint8(0), columns.of("kind"))
+    rated = rate_calls(book, tariff_index, kind, columns.of("called_number"), start_at, columns.of("quantity"))
     columns.status[wanted] = rated.status[wanted]
     rated.rule_index[~wanted] = 0
     rated.rule_index[:] = reference.rule_keys(book)[rated.rule_index] if len(book.rules) else 0

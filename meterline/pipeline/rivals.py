@@ -60,9 +60,9 @@ class Rivalry:
 
 
 def stored_versions(
-    snapshot: Snapshot, tables: Iterable[str], keys: set[Key], periods: set[int], *, losers: bool = False
+    snapshot: Snapshot, tables: Iterable[str], keys: set[Key], periods: set[int], *, losers: bool = False, copies: bool = False
 ) -> dict[Key, list[StoredRow]]:
-    """Live stored rows of some record ids, copies left out; losers (superseded) only if asked for."""
+    """Live stored rows of some record ids; losers (superseded) and copies (duplicate) only if asked for."""
     found: dict[Key, list[StoredRow]] = defaultdict(list)
     wanted = np.array(sorted({hi for hi, _ in keys}), dtype=np.uint64)
     for name in tables:
@@ -71,9 +71,8 @@ def stored_versions(
             for part, row in _rows_with(snapshot, file, parts, wanted) if parts else ():
                 key = (row["record_hi"], row["record_lo"])
                 stored = StoredRow(name, part.period if name != "set_aside" else row["period"], part.bucket, row)
-                if stored.disposition == Disposition.DUPLICATE or (stored.disposition == Disposition.SUPERSEDED and not losers):
-                    continue
-                if key in keys:
+                left_out = {Disposition.DUPLICATE: not copies, Disposition.SUPERSEDED: not losers}
+                if key in keys and not left_out.get(stored.disposition, False):
                     found[key].append(stored)
     return found
 

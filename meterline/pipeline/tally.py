@@ -12,7 +12,7 @@ from schemas.reasons import Disposition, Reason
 _KINDS, _REASONS = 8, 256
 
 
-@kernel("void(i8[:], i8[:], i8[:], i8[:], i8[:])")
+@kernel()
 def sum_by_code(codes, quantity, rows, high, low):  # type: ignore[no-untyped-def]
     """Count and sum quantities per code, the sum in two limbs of 32 bits so that it cannot overflow."""
     for i in range(codes.shape[0]):

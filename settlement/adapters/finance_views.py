@@ -115,7 +115,7 @@ def _table_faults(tables: Mapping[str, Sequence[Path]], schemas: Mapping[str, pa
     for name in VIEWS:
         if name not in tables:
             close = difflib.get_close_matches(name, tables, n=1)
-            hint = f"did you mean {name!r} by {close[0]!r}?" if close else "give it an empty list if there are no files"
+            hint = f"is it {close[0]!r} under another name?" if close else "give it an empty list if there are no files"
             faults.append(Fault(f"finance view {name}", "its files are not listed", next_step=hint, code="missing_view"))
     for name in tables:
         if name not in schemas:

@@ -115,6 +115,7 @@ class Bench:
         """Prepares and runs clean, twice; what already fails here makes every point meaningless."""
         gc.collect()
         gc.freeze()
+        self._canvas.lay_out({})
         try:
             self._must_end("prepare", self._fork.run(lambda: self.workflow.prepare(self.root)))
             self._start = capture(self._canvas.top)
@@ -201,6 +202,8 @@ class Bench:
         outcome = self._run(fault, at)
         if outcome.hung:
             raise Broken("fault", outcome.describe())
+        if outcome.status < 0 and fault not in KILLS:
+            raise Broken("fault", f"{fault} must not end the process: {outcome.describe()}")
         if shim.count() <= at:
             raise Broken("fault", f"never reached: the run had {shim.count()} operations")
         if fault in KILLS and not outcome.killed:

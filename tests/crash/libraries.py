@@ -1,7 +1,7 @@
 """The libraries workflow: each library that writes files for the product, on one folder.
 
-It proves that the shim sees them. A release that moves to io_uring, to raw system calls or to mapped
-writes would hide from it, and the replay of its log would no longer give the real folder.
+It proves that the shim sees them. A release that moves to io_uring, to raw system calls or to
+mapped writes would hide from it, and the replay of its log would no longer give the real folder.
 """
 
 from __future__ import annotations

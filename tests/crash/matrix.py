@@ -1,4 +1,4 @@
-"""The crash matrix of one workflow: every operation times every fault, every prefix times every policy.
+"""The crash matrix of one workflow: operations times faults, prefixes of the log times policies.
 
 `run_matrix` is for tests: it starts the processes that have the shim, gives each a share of the
 points, and gathers what they found. `run_share` is what each of them does.
@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 from tests.crash import shim
 from tests.crash.bench import Bench, Failure, Point, evenly
@@ -28,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FAULTS = tuple(Fault)
 POLICIES = tuple(Policy)
 SECONDS_PER_WRECK = 4
+T = TypeVar("T")
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES_MIN = 512 * 1024 * 1024
 
@@ -54,7 +55,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What was run and what was found."""
+    """What was run and found; `cuts` counts the (prefix, policy, draw) that `states` cover."""
 
     workflow: str
     seed: int
@@ -62,6 +63,7 @@ class Report:
     points: int = 0
     doubles: int = 0
     states: int = 0
+    cuts: int = 0
     points_s: float = 0.0
     states_s: float = 0.0
     elapsed_s: float = 0.0
@@ -82,7 +84,8 @@ class Report:
         head = (
             f"{self.workflow} seed {self.seed}: {self.operations} operations, {self.points} crash "
             f"points and {self.doubles} double crashes ({self.ms_per_point:.1f} ms each), "
-            f"{self.states} power-loss states ({self.ms_per_state:.1f} ms each), "
+            f"{self.states} power-loss states ({self.ms_per_state:.1f} ms each) "
+            f"for {self.cuts} cuts, "
             f"{len(self.failures)} failures, {self.elapsed_s:.1f} s"
         )
         return "\n".join([head, *(_line(failure) for failure in self.failures)])
@@ -98,7 +101,7 @@ def _line(failure: Failure) -> str:
     return f"  {failure.command}\n    {failure.stage}: {last}"
 
 
-# ---- the starting side -----------------------------------------------------------------------------
+# ---- the starting side -------------------------------------------------------------------------
 
 
 def run_matrix(
@@ -136,15 +139,19 @@ def run_matrix(
             _start(_command(workflow, seed, plan, (share, workers), timeout_s), Path(scratch), env)
             for share in range(workers)
         ]
-        reports = [share.gather() for share in shares]
+        try:
+            reports = [share.gather() for share in shares]
+        finally:
+            for share in shares:
+                share.stop()
     return _merged(reports, time.monotonic() - began)
 
 
 def scratch_base() -> Path:
     """Memory if there is plenty: the shim's verdict does not depend on the disk, its speed does."""
-    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK):
-        if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
-            return _MEMORY
+    usable = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
+    if usable and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+        return _MEMORY
     return Path(tempfile.gettempdir())
 
 
@@ -160,6 +167,11 @@ def _command(
 class _Share:
     process: subprocess.Popen[bytes]
     folder: Path
+
+    def stop(self) -> None:
+        """Ends the process if it still runs: another share failed, or nobody waits any more."""
+        self.process.terminate()
+        self.process.wait()
 
     def gather(self) -> Report:
         """Waits for the share's report."""
@@ -189,6 +201,7 @@ def _merged(reports: list[Report], elapsed_s: float) -> Report:
         whole.points += report.points
         whole.doubles += report.doubles
         whole.states += report.states
+        whole.cuts += report.cuts
         whole.points_s += report.points_s
         whole.states_s += report.states_s
         whole.failures += [one for one in report.failures if one not in whole.failures]
@@ -196,7 +209,7 @@ def _merged(reports: list[Report], elapsed_s: float) -> Report:
     return whole
 
 
-# ---- the side that has the shim --------------------------------------------------------------------
+# ---- the side that has the shim ----------------------------------------------------------------
 
 
 def run_share(
@@ -248,14 +261,16 @@ def _run_cuts(bench: Bench, plan: Plan, share: tuple[int, int], report: Report) 
     began = time.monotonic()
     past = bench.past()
     marks = shim.marks_of(past.records)
-    chosen = _mine(evenly(distinct_cuts(past, plan.policies, plan.draws), plan.states), share)
+    stands_for = distinct_cuts(past, plan.policies, plan.draws)
+    chosen = _mine(evenly(list(stands_for), plan.states), share)
     for cut, wreck, marked in wrecks(past, chosen):
         report.states += 1
+        report.cuts += stands_for[cut]
         _note(report, bench.run_cut(cut, wreck, marks[:marked]))
     report.states_s = time.monotonic() - began
 
 
-def _mine(places: list, share: tuple[int, int]) -> list:
+def _mine(places: list[T], share: tuple[int, int]) -> list[T]:
     return places[share[0] :: share[1]]
 
 

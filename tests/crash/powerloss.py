@@ -1,14 +1,14 @@
 """What a power cut may leave: the log of a run replayed on a model of a file system.
 
-An inode has bytes and synced bytes; a folder has entries and durable entries. A sync of a file makes
-its bytes durable and not its name; a sync of a folder makes its entries durable, added and removed.
-A prefix of the log and a policy together are one wreck:
+An inode has bytes and synced bytes; a folder has entries and durable entries. A sync of a file
+makes its bytes durable and not its name; a sync of a folder makes its entries durable, the added
+and the removed ones. A prefix of the log and a policy together are one wreck:
 
 - `none`: nothing is lost, as after kill -9 (the control)
 - `bytes`: all names, synced bytes only (the empty file after a rename)
 - `names`: durable names only, all bytes
 - `both`: durable names, synced bytes
-- `sampled`: each unsynced change of a name and each unsynced sector is kept or lost by a seeded draw
+- `sampled`: a seeded draw keeps or loses each unsynced change of a name and each unsynced sector
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from tests.crash.shim import Record
-from tests.crash.trees import Blob, Entry, Tree, blob, tree_key
+from tests.crash.trees import MAPPED_SUFFIX, Blob, Entry, Tree, blob, tree_key
 
 SECTOR_BYTES = 512
 _RENAME_EXCHANGE = 2
 _DELETED = " (deleted)"
-_UNSEEN_SUFFIX = "-shm"  # SQLite's shared memory: mapped, never synced, rebuilt at open
 
 
 class Policy(StrEnum):
@@ -43,7 +42,7 @@ class ReplayError(Exception):
     """The log does not fit the model: something changed the folder unseen."""
 
 
-# ---- the model -------------------------------------------------------------------------------------
+# ---- the model ---------------------------------------------------------------------------------
 
 
 class FileNode:
@@ -113,7 +112,7 @@ Node: TypeAlias = "FileNode | LinkNode | FolderNode"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One unsynced change of a folder; a rename within it is one change, across two it is one each."""
+    """One unsynced change of a folder; a rename is one in each of its folders, of one number."""
 
     number: int
     removed: str | None
@@ -159,7 +158,7 @@ class Disk:
     """The model of one folder, moved on record by record."""
 
     def __init__(self, root: str, start: Tree) -> None:
-        """`root` is the folder's path in the log; `start` is what it held then, all of it durable."""
+        """`root` is the folder's path in the log; `start` is what it held then, all durable."""
         self._root = PurePosixPath(root)
         self.top = FolderNode()
         self._changes = 0
@@ -322,7 +321,7 @@ def _sync_all(folder: FolderNode) -> None:
             node.sync()
 
 
-# ---- views -----------------------------------------------------------------------------------------
+# ---- views -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,16 +385,16 @@ def _walk(folder: FolderNode, prefix: str, view: View) -> Iterator[tuple[str, En
             yield from _walk(node, f"{prefix}{name}/", view)
         elif isinstance(node, LinkNode):
             yield prefix + name, node.target
-        elif not name.endswith(_UNSEEN_SUFFIX):
+        elif not name.endswith(MAPPED_SUFFIX):
             yield prefix + name, view.content(node)
 
 
 def without_unseen(tree: Tree) -> Tree:
     """The part of a real folder that the shim can see."""
-    return {name: entry for name, entry in tree.items() if not name.endswith(_UNSEEN_SUFFIX)}
+    return {name: entry for name, entry in tree.items() if not name.endswith(MAPPED_SUFFIX)}
 
 
-# ---- all cuts of one run ---------------------------------------------------------------------------
+# ---- all cuts of one run -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -427,14 +426,16 @@ class Past:
     seed: int
 
 
-def distinct_cuts(past: Past, policies: tuple[Policy, ...], draws: int) -> list[Cut]:
-    """One cut for each different (wreck, marks); the others would repeat it."""
-    found: dict[tuple[bytes, int], Cut] = {}
+def distinct_cuts(past: Past, policies: tuple[Policy, ...], draws: int) -> dict[Cut, int]:
+    """One cut for each different (wreck, marks), and how many it stands for, itself included."""
+    first: dict[tuple[bytes, int], Cut] = {}
+    stands_for: dict[Cut, int] = {}
     for prefix, marks, disk in _prefixes(past):
         for cut in _cuts(prefix, policies, draws):
             key = tree_key(disk.wreck(cut.policy, cut.seed(past.seed)))
-            found.setdefault((key, marks), cut)
-    return list(found.values())
+            one = first.setdefault((key, marks), cut)
+            stands_for[one] = stands_for.get(one, 0) + 1
+    return stands_for
 
 
 def wrecks(past: Past, cuts: list[Cut]) -> Iterator[tuple[Cut, Tree, int]]:

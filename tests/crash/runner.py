@@ -1,8 +1,9 @@
-"""The process that has the shim: replays one place, lists the operations, or runs a whole matrix.
+r"""The process that has the shim: replays one place, lists the operations, or runs a whole matrix.
 
     python -m tests.crash.runner --workflow toy --list
     python -m tests.crash.runner --workflow toy --fault torn --at 17
-    python -m tests.crash.runner --workflow toy --fault after --at 17 --second-fault eio --second-at 3
+    python -m tests.crash.runner --workflow toy --fault after --at 17 \
+        --second-fault eio --second-at 3
     python -m tests.crash.runner --workflow toy --power both --at 40
     python -m tests.crash.runner --workflow toy --points 1500 --states 3000
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workflow", required=True, choices=sorted(WORKFLOWS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for one child")
-    parser.add_argument("--keep", type=Path, help="run here and leave the last wreck lying")
+    parser.add_argument("--keep", type=Path, help="run here, leave all as the last stage left it")
     one = parser.add_argument_group("one place")
     one.add_argument("--list", action="store_true", help="print the clean run's operations")
     one.add_argument("--fault", type=Fault, choices=list(Fault))
@@ -84,7 +86,7 @@ def _have_the_shim(arguments: list[str]) -> None:
         os.execve(sys.executable, command, env)
 
 
-# ---- a share of the matrix -------------------------------------------------------------------------
+# ---- a share of the matrix ---------------------------------------------------------------------
 
 
 def _run_share(options: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def _run_share(options: argparse.Namespace) -> int:
     raw["faults"] = tuple(Fault(name) for name in raw["faults"])
     raw["policies"] = tuple(Policy(name) for name in raw["policies"])
     number, of = map(int, options.share.split("/"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no child outlives it
     folder = Path(options.scratch)
     report = run_share(
         options.workflow, options.seed, Plan(**raw), (number, of), folder, options.timeout
@@ -100,7 +103,7 @@ def _run_share(options: argparse.Namespace) -> int:
     return 0
 
 
-# ---- one place -------------------------------------------------------------------------------------
+# ---- one place ---------------------------------------------------------------------------------
 
 
 def _run_one_place(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@
  * the root, what must this operation do (decide), and what did it do (note). One mutex spans the operation
  * and its record, so the order of the log is the order of execution. The log is written by write(2) and
  * the count lives in a shared mapping made before any fork: both survive the SIGKILL that the shim sends.
+ * Forked children of the workload share count and log; only the process that meets the fault dies.
  *
  * Not seen: C stdio, raw system calls, io_uring, static programs, memory-mapped writes, moves into the root.
  * Build: cc -shared -fPIC -O2 -U_FORTIFY_SOURCE shim.c -ldl -lpthread
@@ -66,13 +67,15 @@ static void die(void)
     for (;;) pause();
 }
 
-static void append(const void *bytes, size_t n)
+/* One call for one record: processes that share the log (it is in append mode) cannot mix theirs. */
+static void append(struct iovec *parts, int count)
 {
-    for (const char *p = bytes; n > 0;) {
-        ssize_t got = REAL(write)(log_fd, p, n);
+    while (count > 0) {
+        ssize_t got = REAL(writev)(log_fd, parts, count);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) { perror("crash shim: the log cannot be written"); abort(); }
-        p += got, n -= (size_t)got;
+        for (; count > 0 && (size_t)got >= parts->iov_len; parts++, count--) got -= parts->iov_len;
+        if (count > 0) parts->iov_base = (char *)parts->iov_base + got, parts->iov_len -= (size_t)got;
     }
 }
 
@@ -83,12 +86,9 @@ static void note(char code, int64_t op, const char *path, const char *path2, int
     int saved = errno;
     struct head head = { code, (uint16_t)strlen(path), (uint16_t)strlen(path2), op, offset, length,
                          bytes ? length : 0 };
-    char start[sizeof head + 2 * PATH_MAX];
-    memcpy(start, &head, sizeof head);
-    memcpy(start + sizeof head, path, head.path_len);
-    memcpy(start + sizeof head + head.path_len, path2, head.path2_len);
-    append(start, sizeof head + head.path_len + head.path2_len);
-    if (bytes) append(bytes, (size_t)length);
+    struct iovec parts[] = { { &head, sizeof head }, { (void *)path, head.path_len },
+                             { (void *)path2, head.path2_len }, { (void *)bytes, (size_t)head.stored } };
+    append(parts, 4);
     errno = saved;
 }
 

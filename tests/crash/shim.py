@@ -38,7 +38,7 @@ class ShimError(Exception):
 
 
 class Fault(StrEnum):
-    """What happens to the chosen operation; `LOST_SYNC` is `EIO` on a sync and a power cut later."""
+    """What the chosen operation meets; `LOST_SYNC` is `EIO` on a sync and a power cut later."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -81,7 +81,7 @@ class Record:
     payload: bytes
 
 
-# ---- building --------------------------------------------------------------------------------------
+# ---- building ----------------------------------------------------------------------------------
 
 
 def find_compiler() -> str | None:
@@ -127,7 +127,7 @@ def environment(library: Path) -> dict[str, str]:
     return {**os.environ, **fixed}
 
 
-# ---- controls --------------------------------------------------------------------------------------
+# ---- controls ----------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -165,7 +165,7 @@ def arm(root: Path, log: Path | None = None, fault: Fault | None = None, at: int
 
 
 def count() -> int:
-    """Operations since the last `arm`, also one that happened in a forked child that is dead now."""
+    """Operations since the last `arm`, even if that was in a forked child that is dead now."""
     return int(_controls().count())
 
 
@@ -181,7 +181,7 @@ def mark(text: str) -> None:
         program.mark(text.encode())
 
 
-# ---- the log ---------------------------------------------------------------------------------------
+# ---- the log -----------------------------------------------------------------------------------
 
 
 def read_log(log: Path) -> list[Record]:

@@ -1,8 +1,8 @@
 """The reference workflow: a small correct store, and the same store with one planted bug each.
 
-Messages wait in a spool beside the folder. Each is put away as a file named by its content, named by
-a row in a SQLite commit, listed in a manifest, and only then acknowledged, which takes it out of the
-spool for good. The matrix must pass the correct store and find every planted bug.
+Messages wait in a spool beside the folder. Each is put away as a file named by its content, named
+by a row in a SQLite commit, listed in a manifest, and only then acknowledged, which takes it out
+of the spool for good. The matrix must pass the correct store and find every planted bug.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Toy:
         return hashlib.sha256(text + (folder / "manifest.json").read_bytes()).hexdigest()
 
 
-# ---- its parts -------------------------------------------------------------------------------------
+# ---- its parts ---------------------------------------------------------------------------------
 
 
 def _waiting(folder: Path) -> list[Path]:
@@ -222,7 +222,7 @@ def _must(holds: bool, problem: str) -> None:
         raise ValueError(problem)
 
 
-# ---- the correct one and the planted bugs ----------------------------------------------------------
+# ---- the correct one and the planted bugs ------------------------------------------------------
 
 
 def correct(seed: int) -> Toy:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+MAPPED_SUFFIX = "-shm"  # SQLite's shared memory: written by mapping, rebuilt at open
 _BACKDATED_NS = 10_000_000_000
 
 
@@ -63,7 +64,7 @@ def _entry(path: Path, info: os.stat_result) -> Entry:
     if stat.S_ISDIR(info.st_mode):
         return None
     if stat.S_ISLNK(info.st_mode):
-        return os.readlink(path)
+        return os.readlink(path)  # noqa: PTH115 - a Path would tidy the target up
     return blob(path.read_bytes(), stat.S_IMODE(info.st_mode))
 
 
@@ -90,6 +91,7 @@ class Canvas:
 
     A file is trusted to be unchanged if its status is the one it was left with. Its modification
     time is set back by some seconds, so that any later write shows, however coarse the clock ticks.
+    What is written by mapping need not show, and is never trusted.
     """
 
     def __init__(self, top: Path) -> None:
@@ -115,7 +117,9 @@ class Canvas:
         if entry is None:
             return stat.S_ISDIR(info.st_mode)
         laid = self._laid.get(name)
-        return isinstance(entry, Blob) and laid == (entry.key, _signature(info))
+        if not isinstance(entry, Blob) or name.endswith(MAPPED_SUFFIX):
+            return False
+        return laid == (entry.key, _signature(info))
 
     def _put(self, name: str, entry: Entry) -> None:
         path = self.top / name

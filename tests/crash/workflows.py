@@ -35,7 +35,7 @@ class Workflow(Protocol):
         """Raises if a reader would see a wrong state now; must not repair anything."""
 
     def check_final(self, folder: Path, marks: list[str]) -> None:
-        """Raises if the restarted folder breaks a law or lacks something acknowledged in `marks`."""
+        """Raises if the restarted folder breaks a law or lacks what `marks` acknowledged."""
 
     def digest(self, folder: Path) -> str:
         """Names the results that must be identical after any crash: bills, charges, journal."""
@@ -45,8 +45,8 @@ class Workflow(Protocol):
 class RemembersOutside(Protocol):
     """A workflow whose sources forget what they were acknowledged, as a broker or an inbox does.
 
-    A power cut is played from the log, which holds the folder alone. Without this, the restart finds
-    its inputs as they were at first, does everything anew and hides what the folder has lost.
+    A power cut is played from the log, which holds the folder alone. Without this, the restart
+    finds its inputs as they were at first, does everything anew and hides what was lost.
     """
 
     def replay_outside(self, folder: Path, marks: list[str]) -> None:
@@ -76,7 +76,8 @@ WORKFLOWS: dict[str, tuple[str, str]] = {
 def load(name: str, seed: int) -> Workflow:
     """The workflow of this name with inputs made from `seed`."""
     if name not in WORKFLOWS:
-        raise LookupError(f"workflow: is not registered, was {name!r}, must be one of {[*WORKFLOWS]}")
+        known = ", ".join(WORKFLOWS)
+        raise LookupError(f"workflow: is not registered, was {name!r}, must be one of {known}")
     module, factory = WORKFLOWS[name]
     make: Callable[[int], Workflow] = getattr(importlib.import_module(module), factory)
     return make(seed)

@@ -54,7 +54,9 @@ def worlds(draw: st.DrawFn) -> World:
             version = {"tariff_id": tariff_id, "version_from_at": from_at, "version_to_at": to_at}
             for name in draw(st.sets(st.sampled_from(["basic", "line", "extra"]), max_size=2)):
                 amount = draw(st.one_of(st.integers(-(10**11), 10**12), st.sampled_from([30 * 10**9, 999 * 10**7])))
-                fees.append(version | {"version": f"v{number}", "name": name, "amount_nano": amount, "prorate": draw(st.booleans())})
+                fees.append(
+                    version | {"version": f"v{number}", "name": name, "amount_nano": amount, "prorate": draw(st.booleans())}
+                )
             for name in draw(st.sets(st.sampled_from(["VAT", "city"]), max_size=2)):
                 taxes.append(version | {"name": name, "rate_ppm": draw(st.sampled_from([0, 77_000, 190_000, 1_000_000]))})
     contracts = []
@@ -71,7 +73,9 @@ def worlds(draw: st.DrawFn) -> World:
         )
     usage = [_usage(draw) for _ in range(draw(st.integers(0, 8)))]
     carrying = draw(st.sets(st.sampled_from(["A0", "A1", "A3"])))
-    carried = [{"account_id": account_id, "carried_nano": draw(st.integers(-(10**10), 10**10))} for account_id in sorted(carrying)]
+    carried = [
+        {"account_id": account_id, "carried_nano": draw(st.integers(-(10**10), 10**10))} for account_id in sorted(carrying)
+    ]
     return {
         "period": period,
         "midnights": midnights,

@@ -43,7 +43,18 @@ def settle_slowly(
     for (account_id, tariff_id, version, item, kind, unit), discount in discounts.items():
         if discount:
             lines.append(
-                _line(account_id, "discount", tariff_id, version, item, -discount, usage_kind=kind, unit=unit, quantity=0, services=0)
+                _line(
+                    account_id,
+                    "discount",
+                    tariff_id,
+                    version,
+                    item,
+                    -discount,
+                    usage_kind=kind,
+                    unit=unit,
+                    quantity=0,
+                    services=0,
+                )
             )
     lines += _fee_lines(contracts, fees, midnights)
 
@@ -62,7 +73,9 @@ def settle_slowly(
     return ordered, bills, residue_of
 
 
-def _bill(payer: str, net: list[Row], taxes: list[Row], carried_in: int, minor: int, midnights: list[int]) -> tuple[list[Row], Row]:
+def _bill(
+    payer: str, net: list[Row], taxes: list[Row], carried_in: int, minor: int, midnights: list[int]
+) -> tuple[list[Row], Row]:
     bases: dict[tuple[str, int], int] = defaultdict(int)
     for line in net:
         for name, rate in _taxes_of(line["tariff_id"], taxes, midnights):
@@ -108,11 +121,11 @@ def _fee_lines(contracts: list[Row], fees: list[Row], midnights: list[int]) -> l
         for day in midnights[:-1]:
             if contract["effective_from_at"] <= day < contract["effective_to_at"]:
                 for fee in fees:
-                    if fee["tariff_id"] == contract["tariff_id"] and fee["version_from_at"] <= day < fee["version_to_at"]:
-                        if fee["prorate"]:
-                            key = (contract["account_id"], fee["tariff_id"], fee["version"], fee["name"], fee["amount_nano"])
-                            service_days[key] += 1
-                            services[key].add(contract["service_id"])
+                    in_force = fee["version_from_at"] <= day < fee["version_to_at"]
+                    if fee["prorate"] and fee["tariff_id"] == contract["tariff_id"] and in_force:
+                        key = (contract["account_id"], fee["tariff_id"], fee["version"], fee["name"], fee["amount_nano"])
+                        service_days[key] += 1
+                        services[key].add(contract["service_id"])
     lines = []
     for key, count in service_days.items():
         account_id, tariff_id, version, name, amount = key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,18 @@ import pytest
 from accounts.reference_files import read_accounts, read_services
 from meterline.demo import FileAccount, OperatorSummary, build_operator
 from meterline.demo.expectations import counted, disposition_of
+from meterline.demo.reference import (
+    MOBILE_TARIFFS,
+    POWER_TARIFFS,
+    Customers,
+    add_metering_points,
+    add_mobile,
+    nem_days_of,
+    nem_midnight_us,
+)
 from rating.tariff_files import load_tariffs
 from schemas.errors import ConfigurationError
+from schemas.periods import period_number, period_of
 from schemas.quantities import UsageKind
 
 ZONE = "Europe/Berlin"
@@ -109,3 +120,27 @@ def test_the_summary_adds_up_by_disposition() -> None:
     assert disposition_of("unbilled_channel") == "filtered"
     with pytest.raises(AssertionError):
         FileAccount("inbox/calls/a.csv", 2, {"billed": 1})
+
+
+def test_holdings_say_exactly_when_the_services_file_leaves_a_gap(tmp_path: Path) -> None:
+    month = period_of(period_number("2026-10"), ZONE)
+    days = nem_days_of(month)
+    customers = Customers()
+    numbers = add_mobile(customers, month, seed=3, count=300)
+    points = add_metering_points(customers, seed=3, count=60, nem_days=days)
+    customers.accounts_frame().write_csv(tmp_path / "accounts.csv")
+    customers.services_frame().write_csv(tmp_path / "services.csv")
+    accounts = read_accounts(tmp_path / "accounts.csv", currency="EUR")
+    services = read_services(tmp_path / "services.csv", accounts, [*MOBILE_TARIFFS, *POWER_TARIFFS], zone=ZONE)
+    nem_end_at = nem_midnight_us(days[-1] + timedelta(days=1))
+    gaps: dict[str, list[tuple[int, int]]] = {}
+    for (service_id,), rows in services.group_by("service_id"):
+        first_at, end_at = (month.start_at, month.end_at) if str(service_id).isdigit() else (nem_midnight_us(days[0]), nem_end_at)
+        ends = [first_at, *rows.sort("effective_from_at")["effective_to_at"]]
+        starts = [*rows.sort("effective_from_at")["effective_from_at"], end_at]
+        gaps[str(service_id)] = [(end, start) for end, start in zip(ends, starts, strict=True) if first_at <= end < start]
+    for holdings, least in ((numbers, 9), (points, 2)):
+        away = zip(holdings.identifiers, holdings.away_from_at.tolist(), holdings.away_to_at.tolist(), strict=True)
+        found = {name: [(start, end)] if start < end else [] for name, start, end in away}
+        assert found == {name: gaps[name] for name in found}
+        assert len(holdings.sometimes_away) == least

@@ -66,7 +66,9 @@ def settle(
     )
 
 
-def usage_row(account: str, item: str, listed: int, *, allowance: int = 0, discount: int = 0, service: str = "s1") -> tuple[Any, ...]:
+def usage_row(
+    account: str, item: str, listed: int, *, allowance: int = 0, discount: int = 0, service: str = "s1"
+) -> tuple[Any, ...]:
     """A usage item of tariff `mobile` in nano-units: 60 s used, half of it charged."""
     money = (listed, allowance, discount, listed - allowance - discount)
     return (account, service, "mobile", "v1", item, "voice", "ms", 2, 60_000, 30_000, *money, "0.07 EUR per 1 min")

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from schemas.hashing import hex_id, record_id_of, tenant_seed, text_words
+from settlement.frames import USAGE_ITEMS
 from settlement.money_check import check_money
 from tests.unit.settlement.settlement_cases import OPEN, at, rows, settle, usage_row
-from settlement.frames import USAGE_ITEMS
 
 CENT = 10_000_000
 TWO = [("A", "A", "", "Ada", "EUR"), ("B", "A", "", "Ben", "EUR"), ("C", "C", "", "Cleo", "EUR")]
@@ -24,7 +24,8 @@ def amounts(lines: pl.DataFrame, kind: str) -> list[int]:
 
 def test_payer_gets_one_bill_for_all_its_accounts() -> None:
     settlement = settle(accounts=TWO, usage=[usage_row("B", "calls", 5 * CENT), usage_row("A", "calls", 7 * CENT)])
-    assert settlement.bills.select("bill_number", "account_id", "account_count", "total_nano").rows() == [("2026-10-A", "A", 2, 12 * CENT)]
+    bills = settlement.bills.select("bill_number", "account_id", "account_count", "total_nano")
+    assert bills.rows() == [("2026-10-A", "A", 2, 12 * CENT)]
     assert settlement.lines["account_id"].to_list() == ["A", "B"]
     assert settlement.lines["bill_to_account_id"].to_list() == ["A", "A"]
 
@@ -103,7 +104,7 @@ def test_residue_of_a_payer_without_bill_stays() -> None:
 @pytest.mark.parametrize(("currency", "amount"), [("JPY", 2_000_000_000), ("KWD", 1_503_000_000), ("EUR", 1_500_000_000)])
 def test_minor_unit_is_the_currencys(currency: str, amount: int) -> None:
     settlement = settle(accounts=[("A", "A", "", "Ada", currency)], usage=[usage_row("A", "calls", 1_502_500_000)])
-    assert settlement.lines["amount_nano"].to_list() == [amount if currency != "EUR" else 1_500_000_000]
+    assert settlement.lines["amount_nano"].to_list() == [amount]
 
 
 def test_line_id_is_the_hash_of_its_natural_key() -> None:
@@ -135,11 +136,10 @@ def test_journal_of_a_bill_reads_as_a_table() -> None:
     settlement = settle(usage=usage, contracts=[("s1", "A", "mobile", 0, OPEN)], fees=FEE, taxes=VAT)
     table = settlement.postings.select("posting_no", "ledger_account", "debit_nano", "credit_nano").rows()
     assert table == [
-        (0, "receivable", 118_580_000_000, 0),
+        (0, "receivable", 118_570_000_000, 0),
         (1, "revenue:fee", 0, 10_000_000_000),
         (2, "revenue:usage:voice", 0, 89_704_000_000),
         (3, "discount", 60_000_000, 0),
         (4, "tax_payable", 0, 18_930_000_000),
-        (5, "rounding_carried", 0, 6_000_000),
-    ][:0] or sum(row[2] - row[3] for row in table) == 0
-    assert [row[1] for row in table][:3] == ["receivable", "revenue:fee", "revenue:usage:voice"]
+        (5, "rounding_carried", 4_000_000, 0),
+    ]

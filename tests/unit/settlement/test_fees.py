@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.settlement.settlement_cases import OPEN, at, settle
+from settlement.fees import fee_lines
+from settlement.frames import ACCOUNTS, CONTRACTS, FEES
+from tests.unit.settlement.settlement_cases import OPEN, at, month, rows, settle
 
 EUR = 10**9
 OLD, NEW = ("mobile", at("2026-01-01")), ("mobile", at("2026-10-21"))
@@ -29,7 +31,8 @@ def contract(start: str | int, end: str | int | None, service: str = "s1", accou
         ("joins on the 31st", [contract("2026-10-31", None)], BASIC, [("v1", 1, 97)]),
         ("price rises on the 21st", [contract("2026-01-01", None)], RAISED, [("v1", 20, 1935), ("v2", 11, 1277)]),
         ("leaves before the rise", [contract("2026-01-01", "2026-10-11")], RAISED, [("v1", 10, 968)]),
-        ("two services on one line", [contract("2026-01-01", None), contract("2026-10-22", None, "s2")], BASIC, [("v1", 41, 3968)]),
+        ("two services on one line", [contract("2026-01-01", None), contract("2026-10-22", None, "s2")], BASIC,
+         [("v1", 41, 3968)]),
         ("moves at noon: no day twice", [contract("2026-01-01", at("2026-10-11") + 12 * HOUR),
                                          contract(at("2026-10-11") + 12 * HOUR, None)], BASIC, [("v1", 31, 3000)]),
         ("starts an hour into the 11th", [contract(at("2026-10-11") + HOUR, None)], BASIC, [("v1", 20, 1935)]),
@@ -41,7 +44,8 @@ def contract(start: str | int, end: str | int | None, service: str = "s1", accou
         ("not prorated: joins after the rise", [contract("2026-10-25", None)], WHOLE, [("v2", 1, 600)]),
         ("not prorated: a contract written in two rows", [contract("2026-01-01", "2026-10-15"), contract("2026-10-15", None)],
          WHOLE, [("v1", 1, 500)]),
-        ("not prorated: two services", [contract("2026-01-01", None), contract("2026-01-01", None, "s2")], WHOLE, [("v1", 2, 1000)]),
+        ("not prorated: two services", [contract("2026-01-01", None), contract("2026-01-01", None, "s2")], WHOLE,
+         [("v1", 2, 1000)]),
     ],
 )  # fmt: skip
 def test_fee_lines(what: str, contracts: list[object], fees: list[object], expected: list[tuple[str, int, int]]) -> None:
@@ -66,18 +70,16 @@ def test_fee_of_ten_days_is_e25_to_the_nano_unit() -> None:
     ],
 )
 def test_month_of_any_length_is_one_whole_fee(label: str, zone: str, days: int) -> None:
-    settlement = settle(contracts=[contract(0, None)], fees=[("mobile", 0, OPEN, "Basic", 30 * EUR, True, "v1")], label=label, zone=zone)
+    fees = [("mobile", 0, OPEN, "Basic", 30 * EUR, True, "v1")]
+    settlement = settle(contracts=[contract(0, None)], fees=fees, label=label, zone=zone)
     line = settlement.lines.row(0, named=True)
     assert (line["quantity"], line["exact_nano"]) == (days, 30 * EUR)
 
 
 def test_version_without_label_is_named_by_its_first_instant() -> None:
-    from settlement.fees import fee_lines
-    from settlement.frames import ACCOUNTS, CONTRACTS, FEES
-    from tests.unit.settlement.settlement_cases import month, rows
-
     period, day_starts = month("2026-10")
-    fees = rows(FEES, [("mobile", -(2**63), at("2026-10-21"), "Basic", EUR, True), ("mobile", at("2026-10-21"), OPEN, "Basic", EUR, True)])
+    rise = at("2026-10-21")
+    fees = rows(FEES, [("mobile", -(2**63), rise, "Basic", EUR, True), ("mobile", rise, OPEN, "Basic", EUR, True)])
     accounts = rows(ACCOUNTS, [("A", "A", "", "Ada", "EUR")])
     contracts = rows(CONTRACTS, [contract(0, None)])
     lines = fee_lines(contracts, accounts, fees, period=period, day_starts=day_starts)
