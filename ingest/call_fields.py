@@ -25,7 +25,6 @@ from ingest.call_words import (
     trailing_digits,
 )
 from schemas.hashing import HI_MULTIPLIER, LO_MULTIPLIER, absorb
-from schemas.kernels import inline_kernel
 from schemas.kernels_inlined import tight_kernel
 from schemas.numbers import DIGITS_MAX, EMPTY_NUMBER
 from schemas.quantities import UsageKind
@@ -104,7 +103,7 @@ def long_value_code(text: np.int64, start: np.int64, length: np.int64, table: np
     return np.uint64(UNKNOWN_KIND)
 
 
-@inline_kernel
+@tight_kernel
 def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """kind; BAD_KIND where the text is none of the declared ones."""
     for line in range(lines.count):
@@ -154,7 +153,7 @@ def packed_international(text: np.int64, start: np.int64, end: np.int64, rules: 
     return packed
 
 
-@inline_kernel
+@tight_kernel
 def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """served_number; BAD_IDENTIFIER where it is empty or no number."""
     for line in range(lines.count):
@@ -165,7 +164,7 @@ def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         out.status[row] = min(out.status[row], _BAD_IDENTIFIER if packed == _NO_NUMBER else _NOTHING)
 
 
-@inline_kernel
+@tight_kernel
 def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """called_number, EMPTY_NUMBER where there is none; BAD_IDENTIFIER where it is no number, or empty for voice or a message."""
     for line in range(lines.count):
@@ -180,7 +179,7 @@ def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         out.status[row] = min(out.status[row], _BAD_IDENTIFIER if wrong else _NOTHING)
 
 
-@inline_kernel
+@tight_kernel
 def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """start_at; BAD_TIMESTAMP, NONEXISTENT_LOCAL_TIME, AMBIGUOUS_LOCAL_TIME."""
     axis, segment = plan.axis, np.int64(0)
@@ -243,7 +242,7 @@ def long_quantity(text: np.int64, start: np.int64, end: np.int64, value: np.int6
     return value if end - start <= DIGITS_WRITTEN_MAX else _HUGE
 
 
-@inline_kernel
+@tight_kernel
 def begin_quantities(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """quantity of lines that no column adds to: one message where the layout does not count them, else nothing."""
     for line in range(lines.count):
@@ -251,7 +250,7 @@ def begin_quantities(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         out.quantity[row] = plan.default_messages if out.kind[row] == _MESSAGE else 0
 
 
-@inline_kernel
+@tight_kernel
 def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns) -> None:
     """Add one column (field, kind, scale, most) to quantity where the line is of its kind.
 
@@ -270,7 +269,7 @@ def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns
         out.quantity[row] += value * scale * np.int64(is_own)
 
 
-@inline_kernel
+@tight_kernel
 def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """QUANTITY_OUT_OF_RANGE of a sum; then UNANSWERED and ZERO_USAGE, which leave the row readable."""
     for line in range(lines.count):
@@ -340,7 +339,7 @@ def absorb_text(
     return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER)
 
 
-@inline_kernel
+@tight_kernel
 def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """record_hi, record_lo from tenant, kind, node, sequence, start and served number; BAD_IDENTIFIER for unusable key texts."""
     node_text, node_size = np.int64(plan.node_text.ctypes.data), np.int64(plan.node_text.size) - _WORD

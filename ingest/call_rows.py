@@ -15,11 +15,10 @@ import numpy.typing as npt
 from ingest.call_plans import CallPlan
 from ingest.call_words import bit_count, byte_mask, load_byte, load_word, low_bytes, lowest_bit
 from schemas.hashing import HI_MULTIPLIER, HI_SEED, absorb
-from schemas.kernels import inline_kernel
 from schemas.kernels_inlined import tight_kernel
 from schemas.reasons import Reason
 
-STRIP_BYTES = 65_536
+STRIP_BYTES = 32_768
 PADDING_BYTES = 64  # readable bytes after a strip, for words and blocks that reach past it
 LINE_BYTES_MAX = 4_096
 OPEN = np.uint8(99)  # a status under which nothing wrong was found yet
@@ -75,7 +74,7 @@ def strip_notes() -> StripNotes:
     return StripNotes(*lists, *texts)
 
 
-@inline_kernel
+@tight_kernel
 def note_entries(
     raw: np.int64, start: np.int64, stop: np.int64, separator: np.uint8, quote: np.uint8, notes: StripNotes
 ) -> tuple[np.int64, np.bool_]:
@@ -113,7 +112,7 @@ def note_entries(
     return lines, quote != np.uint8(0) and quotes != _NONE
 
 
-@inline_kernel
+@tight_kernel
 def list_rows(
     raw: np.int64, start: np.int64, lines: np.int64, shift: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
 ) -> tuple[np.int64, np.int64]:
@@ -161,7 +160,7 @@ def content_hash(raw: np.int64, start: np.int64, stop: np.int64) -> np.uint64:
     return finish_hash(raw, start, start, stop, absorb(HI_SEED, _NONE, HI_MULTIPLIER))
 
 
-@inline_kernel
+@tight_kernel
 def hash_rows(raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> None:
     """content_hash of every row of the strip, four rows abreast: one lane alone waits for its own multiplications."""
     starts, stops, hashes = notes.starts, notes.stops, out.content_hash
@@ -195,7 +194,7 @@ def _line_fault(fields: np.int64, fields_needed: np.int64, length: np.int64, cou
     return _BAD_FIELD_COUNT if wrong else OPEN
 
 
-@inline_kernel
+@tight_kernel
 def address_rows(plan: CallPlan, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> np.int64:
     """Which rows without quotes can be read field by field; returns their number, the others get their status."""
     readable = np.int64(0)
@@ -209,7 +208,7 @@ def address_rows(plan: CallPlan, rows: np.int64, filled: np.int64, notes: StripN
     return readable
 
 
-@inline_kernel
+@tight_kernel
 def unquote_rows(
     plan: CallPlan, raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns
 ) -> np.int64:

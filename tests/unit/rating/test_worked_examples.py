@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fractions import Fraction
 
 import numpy as np
@@ -49,7 +50,7 @@ E11B = tariff(
     voice(minute("0.05"), window="weekend"),
     voice(minute("0.90"), window="week"),
     windows=(
-        Window("holiday", dates=frozenset({__import__("datetime").date(2026, 5, 1)})),
+        Window("holiday", dates=frozenset({date(2026, 5, 1)})),
         window("weekend", weekdays=[6, 7]),
         window("week", weekdays=[1, 2, 3, 4, 5]),
     ),
@@ -144,7 +145,7 @@ REFUSED = [
     ("E12 no such destination", E12, "33123456789", f"{TUE}T10:00", 180, Reason.NO_RATE_FOR_DESTINATION),
     ("weekends only", tariff(voice(minute("1"), "44", "weekend"), windows=(window("weekend", weekdays=[6, 7]),)), "44", f"{TUE}T10:00", 60,
      Reason.NO_RATE_AT_INSTANT),
-    ("hole in the middle", tariff(voice(minute("1"), window="day"), windows=(PEAK.__class__("day", end_us=PEAK.end_us),)), "44",
+    ("hole in the middle", tariff(voice(minute("1"), window="day"), windows=(window("day", 0, 20),)), "44",
      f"{TUE}T19:59", 120, Reason.NO_RATE_AT_INSTANT),
     ("E16 zero usage", plain(minute("0.09", fee="0.05")), "49", f"{TUE}T10:00", 0, Reason.ZERO_USAGE),
     ("outside the book", plain(minute("0.09")), "49", "2031-01-01T10:00", 60, Reason.NO_RATE_AT_INSTANT),

@@ -39,10 +39,10 @@ VERSION = {"commit": "17", "output_schema_version": "1.0"}
 
 def commit_seen_by_another_process(path: Path) -> str:
     """What a reader that opens the file now is told; DuckDB shares one open file among the connections of a process."""
-    program = "import sys, duckdb; print(duckdb.connect(sys.argv[1], read_only=True).sql('SELECT value FROM finance_version'"
-    reader = subprocess.run(
-        [sys.executable, "-c", program + ").fetchone()[0])", str(path)], capture_output=True, text=True, check=True
-    )
+    query = "SELECT value FROM finance_version"
+    program = "import sys, duckdb; print(duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2]).fetchone()[0])"
+    reader = subprocess.run([sys.executable, "-c", program, str(path), query], capture_output=True, text=True, check=False)
+    assert reader.returncode == 0, reader.stderr
     return reader.stdout.strip()
 
 
