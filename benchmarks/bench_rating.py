@@ -136,10 +136,11 @@ def run(records: int, runs: int, prefixes: int, twin_rows: int) -> str:
     compile_ms = (time.process_time_ns() - before) / 1e6
     columns = bench_records(tariff, records, rng)
     spent, rated = kernel_ns(book, columns, runs)
-    slow, mismatches = twin_ns(tariff, columns, rated, min(twin_rows, records))
+    rows = min(twin_rows, records)
+    slow, mismatches = twin_ns(tariff, columns, rated, rows)
     digest = hashlib.sha256(rated.charge_nano.tobytes() + rated.status.tobytes()).hexdigest()[:16]
     return (
-        f"rating: {spent:.1f} ns/record CPU, {slow / spent:.0f} x the twin, {mismatches} mismatches in {min(twin_rows, records)}, "
+        f"rating: {spent:.1f} ns/record CPU, {slow / spent:.0f} x the twin, {mismatches} mismatches in {rows}, "
         f"compile {compile_ms:.0f} ms, {records} records, {prefixes} prefixes, charges {digest}"
     )
 

@@ -48,9 +48,11 @@ _NOTHING = np.uint8(99)  # as a fault: nothing is wrong
 _HUGE = np.int64(2**62)
 _DIGIT_0, _DIGIT_9 = np.uint8(48), np.uint8(57)
 _EMPTY = np.int64(-100)  # as a quantity: no text
+_NONE = np.uint64(0)
 _NO_NUMBER = np.uint64(0)  # packed numbers always end in F, so none is zero
 _EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_HALF, _SHIFT_MAX = np.uint64(32), np.uint64(63)
 _PLUS, _MINUS = np.uint8(43), np.uint8(45)
 _SPACES = np.uint64(0x2020202020202020)
 _RUBOUTS = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -84,8 +86,9 @@ def value_code(text: np.int64, start: np.int64, end: np.int64, table: npt.NDArra
     length, found = end - start, np.uint64(UNKNOWN_KIND)
     word = load_word(text, start) & low_bytes(length)
     for row in range(table.shape[0]):
-        same = (table[row, 0] == np.uint64(length)) & (table[row, 1] == word)
-        found = table[row, VALUE_WORDS + 1] if same else found
+        differs = (table[row, 0] ^ np.uint64(length)) | (table[row, 1] ^ word)
+        chosen = np.uint64(differs == _NONE) * _ALL  # a mask, not a branch: which kind comes next cannot be predicted
+        found = (found & ~chosen) | (table[row, VALUE_WORDS + 1] & chosen)
     return found if length <= _WORD else long_value_code(text, start, length, table)
 
 
@@ -120,16 +123,11 @@ def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
 @tight_kernel
 def packed_digits(text: np.int64, start: np.int64, count: np.int64) -> np.uint64:
     """1 to 15 digits packed as in schemas.numbers, 0 when they are not."""
-    if count < 1 or count > DIGITS_MAX:
-        return _NO_NUMBER
-    head = leading_digits(load_word(text, start), count)
-    packed = digits_nibbles(head) << np.uint64(32)
-    good = are_digits(head)
-    if count > _WORD:
-        tail = leading_digits(load_word(text, start + _WORD), count - _WORD)
-        packed |= digits_nibbles(tail)
-        good = good and are_digits(tail)
-    return packed | (_ALL >> np.uint64(4 * count)) if good else _NO_NUMBER
+    head = leading_digits(load_word(text, start), max(count, np.int64(0)))
+    tail = leading_digits(load_word(text, start + _WORD), max(count - _WORD, np.int64(0)))
+    packed = (digits_nibbles(head) << _HALF) | digits_nibbles(tail) | (_ALL >> (np.uint64(4 * count) & _SHIFT_MAX))
+    good = are_digits(head) & are_digits(tail) & (count > 0) & (count <= DIGITS_MAX)
+    return packed if good else _NO_NUMBER
 
 
 @tight_kernel
@@ -172,8 +170,8 @@ def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         packed = _EMPTY_NUMBER
         if plan.called_field != ABSENT:
             start, end = field_span(lines, line, plan.called_field)
-            if start < end:
-                packed = packed_international(lines.text, start, end, plan.number_rules)
+            written = packed_international(lines.text, start, end, plan.number_rules)
+            packed = written if start < end else _EMPTY_NUMBER
         wrong = packed == _NO_NUMBER or (packed == _EMPTY_NUMBER and out.kind[row] < _VOLUME)
         out.called_number[row] = packed
         out.status[row] = min(out.status[row], _BAD_IDENTIFIER if wrong else _NOTHING)
@@ -308,56 +306,59 @@ def is_utf8(text: np.int64, at: np.int64, end: np.int64) -> bool:
 
 
 @tight_kernel
-def is_key_text(text: np.int64, start: np.int64, end: np.int64, must_be_utf8: bool) -> bool:
-    """Whether a field can be part of a natural key: 1 to KEY_BYTES_MAX bytes, no control character, well encoded."""
-    if end <= start or end - start > KEY_BYTES_MAX:
-        return False
+def absorb_text(
+    text: np.int64, start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Both lanes take the words and the length of text[start:end], as schemas.hashing.text_words gives them.
+
+    Returns (hi, lo, bits of control characters, bits of bytes above 127); only whether the bits are all zero means something.
+    """
     controls, high, at = np.uint64(0), np.uint64(0), start
     while at < end:
         kept = low_bytes(end - at)
-        word = (load_word(text, at) & kept) | (_SPACES & ~kept)
+        word = load_word(text, at) & kept
+        hi, lo = absorb(hi, word, HI_MULTIPLIER), absorb(lo, word, LO_MULTIPLIER)
         rubout = word ^ _RUBOUTS
-        controls |= ((word - _SPACES) & ~word) | ((rubout - _ONES) & ~rubout)
+        controls |= (((word - _SPACES) & ~word) | ((rubout - _ONES) & ~rubout)) & kept
         high |= word
         at += _WORD
-    if controls & _HIGH_BITS:
-        return False
-    return not must_be_utf8 or not (high & _HIGH_BITS) or is_utf8(text, start, end)
+    length = np.uint64(end - start)
+    return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER), controls & _HIGH_BITS, high & _HIGH_BITS
 
 
 @tight_kernel
-def absorb_text(
-    text: np.int64, start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
-) -> tuple[np.uint64, np.uint64]:
-    """Both lanes take the words and the length of text[start:end], as schemas.hashing.text_words gives them."""
-    at = start
-    while at < end:
-        word = load_word(text, at) & low_bytes(end - at)
-        hi, lo = absorb(hi, word, HI_MULTIPLIER), absorb(lo, word, LO_MULTIPLIER)
-        at += _WORD
-    length = np.uint64(end - start)
-    return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER)
+def is_key_length(length: np.int64) -> bool:
+    """Whether a text so long can be part of a natural key."""
+    return (length > 0) & (length <= KEY_BYTES_MAX)
 
 
 @tight_kernel
 def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
-    """record_hi, record_lo from tenant, kind, node, sequence, start and served number; BAD_IDENTIFIER for unusable key texts."""
+    """record_hi, record_lo from tenant, kind, node, sequence, start and served number.
+
+    BAD_IDENTIFIER where node or sequence is empty, longer than KEY_BYTES_MAX, wrongly encoded or holds a control character.
+    """
     node_text, node_size = np.int64(plan.node_text.ctypes.data), np.int64(plan.node_text.size) - _WORD
     for line in range(lines.count):
         row = np.uint64(lines.row[line])
         seed = min(np.int64(out.kind[row]), np.int64(_VOLUME) + 1)
-        hi, lo, good = plan.seed_hi[seed], plan.seed_lo[seed], True
+        hi, lo = plan.seed_hi[seed], plan.seed_lo[seed]
         if plan.node_field == ABSENT:
-            hi, lo = absorb_text(node_text, np.int64(0), node_size, hi, lo)
+            text, start, end = node_text, np.int64(0), node_size
         else:
+            text = lines.text
             start, end = field_span(lines, line, plan.node_field)
-            good = is_key_text(lines.text, start, end, plan.is_utf8)
-            hi, lo = absorb_text(lines.text, start, end, hi, lo)
+        good = is_key_length(end - start)
+        hi, lo, controls, high = absorb_text(text, start, end, hi, lo)
+        if high and plan.is_utf8:
+            good = good and is_utf8(text, start, end)
         start, end = field_span(lines, line, plan.sequence_field)
-        good = is_key_text(lines.text, start, end, plan.is_utf8) and good
-        hi, lo = absorb_text(lines.text, start, end, hi, lo)
-        instant = np.uint64(out.start_at[row])
+        good &= is_key_length(end - start)
+        hi, lo, more_controls, high = absorb_text(lines.text, start, end, hi, lo)
+        if high and plan.is_utf8:
+            good = good and is_utf8(lines.text, start, end)
+        instant, served = np.uint64(out.start_at[row]), out.served_number[row]
         hi, lo = absorb(hi, instant, HI_MULTIPLIER), absorb(lo, instant, LO_MULTIPLIER)
-        served = out.served_number[row]
         out.record_hi[row], out.record_lo[row] = absorb(hi, served, HI_MULTIPLIER), absorb(lo, served, LO_MULTIPLIER)
+        good &= (controls | more_controls) == np.uint64(0)
         out.status[row] = min(out.status[row], _NOTHING if good else _BAD_IDENTIFIER)

@@ -29,7 +29,7 @@ _NEWLINE = np.uint8(10)
 _RETURN = np.uint8(13)
 _NONE = np.uint64(0)
 _ONE = np.uint64(1)
-_BURST = 8  # entries written without asking; most blocks have no more
+_BURST = 12  # entries written without asking; most blocks have no more
 _BAD_FIELD_COUNT = np.uint8(Reason.BAD_FIELD_COUNT)
 _LINE_TOO_LONG = np.uint8(Reason.LINE_TOO_LONG)
 _BAD_QUOTING = np.uint8(Reason.BAD_QUOTING)
@@ -93,11 +93,11 @@ def note_entries(
             within = (_ONE << np.uint64(stop - at)) - _ONE
             line_ends &= within
             marks &= within
+        lines += note_line_end(ends, lines, count, marks, line_ends)  # most blocks have one or none
+        line_ends &= line_ends - _ONE
         while line_ends:
-            lowest = line_ends & (~line_ends + _ONE)
-            ends[lines] = np.int32(count + bit_count(marks & (lowest - _ONE)))
-            lines += 1
-            line_ends ^= lowest
+            lines += note_line_end(ends, lines, count, marks, line_ends)
+            line_ends &= line_ends - _ONE
         found = bit_count(marks)
         for burst in range(_BURST):
             entries[count + burst] = np.int32(at + lowest_bit(marks))
@@ -110,6 +110,13 @@ def note_entries(
         count += found
         at += _BLOCK
     return lines, quote != np.uint8(0) and quotes != _NONE
+
+
+@tight_kernel
+def note_line_end(ends: npt.NDArray[np.int32], lines: np.int64, count: np.int64, marks: np.uint64, line_ends: np.uint64) -> np.int64:
+    """Note the entry of the first of a block's line ends; 1, or 0 when the block has none."""
+    ends[lines] = np.int32(count + bit_count(marks & ((line_ends & (~line_ends + _ONE)) - _ONE)))
+    return np.int64(line_ends != _NONE)
 
 
 @tight_kernel
@@ -139,51 +146,57 @@ def list_rows(
 
 
 @tight_kernel
-def finish_hash(raw: np.int64, start: np.int64, at: np.int64, stop: np.int64, state: np.uint64) -> np.uint64:
-    """content_hash of the line [start, stop) whose whole words before `at` are in `state`: `record_id_of(text_words(line))[0]`.
+def absorb_rest(raw: np.int64, at: np.int64, stop: np.int64, state: np.uint64) -> np.uint64:
+    """The state after the word at `at` of a text that ends at `stop`; unchanged when `at` is not before it."""
+    left = stop - at
+    absorbed = absorb(state, load_word(raw, min(at, stop)) & low_bytes(max(left, np.int64(0))), HI_MULTIPLIER)
+    return absorbed if left > 0 else state
 
-    A line shorter than a word needs readable bytes after it; a longer one is never read past its stop.
+
+@tight_kernel
+def content_hash(raw: np.int64, start: np.int64, stop: np.int64) -> np.uint64:
+    """The first lane over the words of the text [start, stop) and its length: `record_id_of(text_words(line))[0]`.
+
+    A text shorter than a word needs readable bytes after it; a longer one is never read past `stop`.
     """
+    state, at = absorb(HI_SEED, _NONE, HI_MULTIPLIER), start
     while at + _WORD <= stop:
         state = absorb(state, load_word(raw, at), HI_MULTIPLIER)
         at += _WORD
     if at < stop and stop - start < _WORD:
-        state = absorb(state, load_word(raw, at) & low_bytes(stop - at), HI_MULTIPLIER)
+        state = absorb_rest(raw, at, stop, state)
     elif at < stop:
         state = absorb(state, load_word(raw, stop - _WORD) >> np.uint64(8 * (_WORD - stop + at)), HI_MULTIPLIER)
     return absorb(state, np.uint64(stop - start), HI_MULTIPLIER)
 
 
 @tight_kernel
-def content_hash(raw: np.int64, start: np.int64, stop: np.int64) -> np.uint64:
-    """The content hash of one line."""
-    return finish_hash(raw, start, start, stop, absorb(HI_SEED, _NONE, HI_MULTIPLIER))
-
-
-@tight_kernel
 def hash_rows(raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes, out: CallColumns) -> None:
     """content_hash of every row of the strip, four rows abreast: one lane alone waits for its own multiplications."""
     starts, stops, hashes = notes.starts, notes.stops, out.content_hash
-    first = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
-    row = np.int64(0)
-    while row + 4 <= rows:
+    for row in range(0, rows & ~np.int64(3), 4):
         a, b, c, d = np.int64(starts[row]), np.int64(starts[row + 1]), np.int64(starts[row + 2]), np.int64(starts[row + 3])
-        stop_a, stop_b, stop_c, stop_d = np.int64(stops[row]), np.int64(stops[row + 1]), np.int64(stops[row + 2]), np.int64(stops[row + 3])
-        shared = min(min(stop_a - a, stop_b - b), min(stop_c - c, stop_d - d)) & ~np.int64(7)
-        hash_a, hash_b, hash_c, hash_d = first, first, first, first
-        for at in range(0, shared, 8):
+        end_a, end_b, end_c, end_d = np.int64(stops[row]), np.int64(stops[row + 1]), np.int64(stops[row + 2]), np.int64(stops[row + 3])
+        shortest = min(min(end_a - a, end_b - b), min(end_c - c, end_d - d))
+        longest = max(max(end_a - a, end_b - b), max(end_c - c, end_d - d))
+        hash_a = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
+        hash_b, hash_c, hash_d, at = hash_a, hash_a, hash_a, np.int64(0)
+        while at + _WORD <= shortest:
             hash_a = absorb(hash_a, load_word(raw, a + at), HI_MULTIPLIER)
             hash_b = absorb(hash_b, load_word(raw, b + at), HI_MULTIPLIER)
             hash_c = absorb(hash_c, load_word(raw, c + at), HI_MULTIPLIER)
             hash_d = absorb(hash_d, load_word(raw, d + at), HI_MULTIPLIER)
-        hashes[filled + row] = finish_hash(raw, a, a + shared, stop_a, hash_a)
-        hashes[filled + row + 1] = finish_hash(raw, b, b + shared, stop_b, hash_b)
-        hashes[filled + row + 2] = finish_hash(raw, c, c + shared, stop_c, hash_c)
-        hashes[filled + row + 3] = finish_hash(raw, d, d + shared, stop_d, hash_d)
-        row += 4
-    while row < rows:
-        hashes[filled + row] = finish_hash(raw, np.int64(starts[row]), np.int64(starts[row]), np.int64(stops[row]), first)
-        row += 1
+            at += _WORD
+        while at < longest:
+            hash_a, hash_b = absorb_rest(raw, a + at, end_a, hash_a), absorb_rest(raw, b + at, end_b, hash_b)
+            hash_c, hash_d = absorb_rest(raw, c + at, end_c, hash_c), absorb_rest(raw, d + at, end_d, hash_d)
+            at += _WORD
+        hashes[filled + row] = absorb(hash_a, np.uint64(end_a - a), HI_MULTIPLIER)
+        hashes[filled + row + 1] = absorb(hash_b, np.uint64(end_b - b), HI_MULTIPLIER)
+        hashes[filled + row + 2] = absorb(hash_c, np.uint64(end_c - c), HI_MULTIPLIER)
+        hashes[filled + row + 3] = absorb(hash_d, np.uint64(end_d - d), HI_MULTIPLIER)
+    for row in range(rows & ~np.int64(3), rows):
+        hashes[filled + row] = content_hash(raw, np.int64(starts[row]), np.int64(stops[row]))
 
 
 @tight_kernel

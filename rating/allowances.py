@@ -1,8 +1,9 @@
 """Allowances: what contracts are granted in a period, and who pays the first part of a call (reference: rating §5).
 
-Walking order for a record: the account's own grants before those that its group shares, longer matched prefix, higher priority,
-earlier `valid_to_at`, earlier `valid_from_at`, name, account. A grant pays whole blocks from the instant an increment starts, up to its
-end and up to the start of a grant that was not valid yet; then the list is walked again. Once money pays it pays to the end.
+Walking order for a record: the account's own grants before those that its group shares, longer matched prefix, higher
+priority, earlier `valid_to_at`, earlier `valid_from_at`, name, account. A grant pays whole blocks from the instant an increment
+starts, up to its end and up to the start of a grant that was not valid yet; then the list is walked again. Once money pays it
+pays to the end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _NEVER_AT = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Allowance units of one period, sorted by (group, walking order); instants in microseconds UTC, units in base units of the kind.
+    """Allowance units of one period, sorted by (group, walking order); microseconds UTC, base units of the kind.
 
     `group_of_account[a]` is the group of account index a (-1 for none); the grants of group g are rows
     `[group_first[g], group_first[g + 1])`.
@@ -60,8 +61,8 @@ def allowance_grants(book: TariffBook, contracts: pl.DataFrame, *, period: Perio
     starts later grants from the next period on. A local day belongs to what is in force at its first instant.
 
     Args:
-        contracts: [account_index i32, group_index i32, tariff_id str, effective_from_at i64, effective_to_at i64], both instants in
-            microseconds UTC, half-open; indices count from 0. Tariffs that are not in the book grant nothing.
+        contracts: [account_index i32, group_index i32, tariff_id str, effective_from_at i64, effective_to_at i64], both
+            instants in microseconds UTC, half-open; indices count from 0. Tariffs that are not in the book grant nothing.
         period: the period.
         day_starts: i8[period.days + 1], the first instant of each local day of the period and of the day after it.
     """
@@ -89,10 +90,10 @@ def allowance_grants(book: TariffBook, contracts: pl.DataFrame, *, period: Perio
         .sort("group_index", "priority", "valid_to_at", "valid_from_at", "name", "account_index", "allowance_index",
               descending=[False, True, False, False, False, False, False])
     )  # fmt: skip
-    groups = int(contracts["group_index"].max() or 0) + 1 if len(contracts) else 0  # type: ignore[call-overload]
-    accounts = int(contracts["account_index"].max() or 0) + 1 if len(contracts) else 0  # type: ignore[call-overload]
-    group_of_account = np.full(accounts, -1, dtype=np.int32)
-    group_of_account[contracts["account_index"].to_numpy()] = contracts["group_index"].to_numpy()
+    accounts, of_groups = (contracts[name].to_numpy() for name in ("account_index", "group_index"))
+    groups = int(of_groups.max()) + 1 if len(contracts) else 0
+    group_of_account = np.full(int(accounts.max()) + 1 if len(contracts) else 0, -1, dtype=np.int32)
+    group_of_account[accounts] = of_groups
     return Grants(
         found["allowance_index"].to_numpy().astype(np.int32),
         found["account_index"].to_numpy().astype(np.int32),

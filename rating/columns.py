@@ -1,4 +1,4 @@
-"""Batch columns as kernels want them: the right type, contiguous, and one compiled kernel whether or not the memory is writable."""
+"""Batch columns as kernels want them: the right type, contiguous, one compiled kernel for writable and read-only memory."""
 
 from __future__ import annotations
 

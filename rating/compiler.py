@@ -155,7 +155,8 @@ class _Building:
             items = [rows[row].item for row in clash.rows]
             to = self.prefixes.prefixes[clash.node] or "any number"
             what = f"rules {items[0]!r} and {items[1]!r} are ambiguous for {to}"
-            self.faults.append(Fault(f"tariff {tariff.tariff_id}", what, next_step="give one a higher weight", code="ambiguous_rules"))
+            where = f"tariff {tariff.tariff_id}"
+            self.faults.append(Fault(where, what, next_step="give one a higher weight", code="ambiguous_rules"))
 
     def refuse_level(self) -> None:
         if self.faults:

@@ -106,7 +106,7 @@ def _step(row: dict[str, str], step: int | tuple[str, str], where: str) -> int:
 
 def _rate_of(deck: str, content: tuple[int, int, int, int], per: int, kind_label: str) -> Rate:
     fee, price, first, increment = content
-    tiers = (Tier(0, price, per, first),)
+    tiers: tuple[Tier, ...] = (Tier(0, price, per, first),)
     if first != increment:
         tiers = (*tiers, Tier(first, price, per, increment))
     return Rate(rate_text(deck, fee, tiers, kind_label), tiers, fee)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rating.rates_text import quantity_text, rate_lines
-from rating.tariff import DAY_US, FOREVER_AT, Allowance, EnergyPrice, Rule, Tariff, TariffVersion, Window
+from rating.tariff import DAY_US, FOREVER_AT, Allowance, EnergyPrice, Fee, Rule, Tariff, TariffVersion, Window
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 from schemas.zones import moment_of, zone_of
@@ -30,12 +30,12 @@ def _version_lines(tariff: Tariff, version: TariffVersion) -> list[str]:
     if version.rules:
         lines.append(f"  priced at {version.priced_at}")
     sections = (
-        ("Windows", [line for window in version.windows for line in [f"{window.name}: {window_text(window)}"]]),
+        ("Windows", [f"{window.name}: {window_text(window)}" for window in version.windows]),
         ("Prices", [line for rule in version.rules for line in _rule_lines(rule, version)]),
         ("Energy", [line for price in version.energy for line in _energy_lines(price)]),
         ("Allowances", [_allowance_text(allowance) for allowance in version.allowances]),
         (version.discount.item if version.discount else "", _discount_lines(version)),
-        ("Fees", [f"{fee.name}: {amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}" for fee in version.fees]),
+        ("Fees", [_fee_text(fee) for fee in version.fees]),
         ("Taxes", [f"{tax.name}: {_percent(tax.ppm)}" for tax in version.taxes]),
     )
     for title, entries in sections:
@@ -95,8 +95,13 @@ def _allowance_text(allowance: Allowance) -> str:
     return f"{allowance.name}: {units} of {allowance.kind.label}{to} in blocks of {block}, for the {allowance.scope}{prorated}"
 
 
+def _fee_text(fee: Fee) -> str:
+    return f"{fee.name}: {amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}"
+
+
 def _discount_lines(version: TariffVersion) -> list[str]:
-    return [f"from {amount_text(tier.from_nano)}: {_percent(tier.ppm)}" for tier in (version.discount.tiers if version.discount else ())]
+    tiers = version.discount.tiers if version.discount else ()
+    return [f"from {amount_text(tier.from_nano)}: {_percent(tier.ppm)}" for tier in tiers]
 
 
 def _percent(ppm: int) -> str:

@@ -1,7 +1,8 @@
 """The discount ladder: a share of each record's charge is given back by what the account was charged before it in the period.
 
-A record takes the tier at the running total before it, whole; it is not split at the tier's start. The running total is that of the
-account on the tariff, after allowances and before discounts. The discount is rounded once, half up to the nano-unit; the line rounds.
+A record takes the tier at the running total before it, whole; it is not split at the tier's start. The running total is that of
+the account on the tariff, after allowances and before discounts. The discount is rounded once, half up to the nano-unit; the line
+rounds.
 """
 
 from __future__ import annotations

@@ -51,7 +51,15 @@ def booked_exact(total: Fraction, rule: BookRule) -> int:
 
 
 def exact_price(
-    book: TariffBook, tariff: int, kind: int, number: int, start_at: int, quantity: int, *, elapsed: int = 0, with_fee: bool = True
+    book: TariffBook,
+    tariff: int,
+    kind: int,
+    number: int,
+    start_at: int,
+    quantity: int,
+    *,
+    elapsed: int = 0,
+    with_fee: bool = True,
 ) -> ExactPrice:
     """Price one record with `quantity` > `elapsed`; arguments and statuses as in `first_pass.rate_calls`."""
     node = node_of_number(np.uint64(number), book.prefixes.top, book.prefixes.sub)

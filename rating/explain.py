@@ -1,4 +1,4 @@
-"""Why a call costs what it costs: the segments that the pricing kernel itself writes, with fee, cap, minimum and the one rounding."""
+"""Why a call costs what it costs: the segments that the pricing kernel itself writes, with fee, cap, minimum and rounding."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ class CallExplanation:
         if self.total_nano != total:
             lines.append(f"  raised to the minimum of {fraction_text(self.total_nano)}")
         rounding = rule.rounding
-        how = "nearest nano-unit" if rounding.mode == "none" or rounding.scope == "line" else f"{rounding.mode}, {rounding.decimals} decimals"
+        books_nano = rounding.mode == "none" or rounding.scope == "line"
+        how = "nearest nano-unit" if books_nano else f"{rounding.mode}, {rounding.decimals} decimals"
         lines.append(f"  exact {fraction_text(self.total_nano)}, rounded once ({how}): {amount_text(self.charge_nano)} {unit}")
         return "\n".join(lines)
 
@@ -128,7 +129,8 @@ class CallExplanation:
         tier = rule.rate.tiers[segment.tier]
         zone = zone_of(self.book.tariffs[self.tariff_index].zone)
         at = moment_of(self._segment_start(segment)).astimezone(zone).strftime("%H:%M:%S")
-        where = f"{rule.item}{f', window {rule.window}' if rule.window else ''}{f', tier {segment.tier + 1}' if segment.tier else ''}"
+        window = f", window {rule.window}" if rule.window else ""
+        where = f"{rule.item}{window}, tier {segment.tier + 1}" if segment.tier else f"{rule.item}{window}"
         price = f"{amount_text(tier.price_nano)} per {quantity_text(tier.per, self.kind)}"
         steps = f"{segment.count} x {quantity_text(segment.increment, self.kind)}"
         return f"{at}  {steps} at {price} = {fraction_text(self._segment_cost(segment))}  [{where}]"
@@ -141,7 +143,9 @@ def fraction_text(nano: Fraction) -> str:
     return f"{nano / NANO} (about {amount_text(nano.numerator // nano.denominator)})"
 
 
-def explain_call(book: TariffBook, tariff_index: int, kind: int, called_number: int, start_at: int, quantity: int) -> CallExplanation:
+def explain_call(
+    book: TariffBook, tariff_index: int, kind: int, called_number: int, start_at: int, quantity: int
+) -> CallExplanation:
     """The charge of one record as `rate_calls` computes it, with its segments; arguments as there."""
     of, usage = UsageKind(kind), (tariff_index, UsageKind(kind), called_number, start_at, quantity)
     if quantity == 0:
@@ -160,8 +164,9 @@ def explain_call(book: TariffBook, tariff_index: int, kind: int, called_number: 
         room = written
         shown = np.zeros((room, 6), dtype=np.int64)
         status, total, elapsed, written = price_call(
-            book.timelines.segment, book.winner, book.rule_rows, book.rule_words, place, cell, rule, start_at, quantity, 0, True, shown
-        )
+            book.timelines.segment, book.winner, book.rule_rows, book.rule_words,
+            place, cell, rule, start_at, quantity, 0, True, shown,
+        )  # fmt: skip
     if status == NEEDS_EXACT:
         price = exact_price(book, tariff_index, int(of), called_number, start_at, quantity)
         if price.status:
@@ -171,7 +176,8 @@ def explain_call(book: TariffBook, tariff_index: int, kind: int, called_number: 
     if status:
         return CallExplanation(book, *usage, Reason(status))
     common = int(book.scale_rows[book.rule_rows[rule, 0] >> SCALE_SHIFT, 2])
-    segments = tuple(PricedSegment(*map(int, row[:5]), Fraction(int(row[5]), common)) for row in shown[:written])
+    rows = shown[:written].tolist()
+    segments = tuple(PricedSegment(row[0], row[1], row[2], row[3], row[4], Fraction(row[5], common)) for row in rows)
     exact = Fraction(int(total), common)
     return CallExplanation(
         book, *usage, Reason.OK, rule, booked_exact(exact, book.rules[rule]), int(elapsed), exact, segments

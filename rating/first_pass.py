@@ -6,6 +6,7 @@ Line-scoped rounding: the record is booked to the nearest nano-unit here and the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ class RatedCalls:
 
 
 @inline_kernel
-def _word(words: npt.NDArray[np.int64], index: int) -> int:
+def _word(words: npt.NDArray[np.int64], index: Any) -> Any:
     """One word by an index that is known not to be negative: numba then leaves out its wrap-around of negative indices."""
     return words[np.uint64(index)]
 
@@ -93,7 +94,7 @@ def _rate(  # type: ignore[no-untyped-def]
         match_block(called_number, first, rows, top, sub, node, waiting)
         for j in range(rows):
             i = first + j
-            tariff = max(np.int64(tariff_index[i]), 0)
+            tariff: Any = max(np.int64(tariff_index[i]), 0)
             at = min(max(start_at[i], span_start), span_end - 1)
             cell[j] = _word(flat_cells, (tariff * _KINDS + kind[i]) * node_count + node[j])
             place[j] = _word(flat_steps, tariff * step_count + ((at - span_start) >> _BITS))
@@ -118,7 +119,9 @@ def _rate(  # type: ignore[no-untyped-def]
                 refused = _NO_DESTINATION
             elif rule < 0 or at < span_start or at >= span_end:
                 refused = _NO_INSTANT
-            total, elapsed, flags = 0, 0, 0
+            total: Any = 0
+            elapsed: Any = 0
+            flags: Any = 0
             if refused == 0:
                 row = rule * RULE_WORDS
                 flags = _word(flat_rows, row)

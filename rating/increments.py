@@ -1,7 +1,7 @@
 """The price of one call by increments: the loop of reference rating §3 over exact integers, and the rounding of its total.
 
-A rule row holds 8 integers, one cache line. D is the common denominator of a tariff's weights for a kind of usage, g the booked step
-in nano-units:
+A rule row holds 8 integers, one cache line. D is the common denominator of a tariff's weights for a kind of usage, g the booked
+step in nano-units:
 
     0 flags   rounding mode | free cap << 4 | priced by its start << 5 | short << 6 | place of its scale row << 8
     1 fee * D
@@ -12,11 +12,13 @@ in nano-units:
     7 place of its further words
 
 *Short* marks a rule whose call has at most two tiers and neither cap nor minimum; both increments then fit 31 bits.
-Scale rows: q = g * D, g, D. Further words: minimum * D, cap * D (NEVER if none), discount ladder (-1 none), then tier rows (start,
-increment, weight * D) and a last one that starts at NEVER.
+Scale rows: q = g * D, g, D. Further words: minimum * D, cap * D (NEVER if none), discount ladder (-1 none), then tier rows
+(start, increment, weight * D) and a last one that starts at NEVER.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +74,7 @@ def price_call(
     words: I64,
     place: int,
     cell: int,
-    rule: int,
+    rule: Any,  # numba's int64; any integer to Python
     start_at: int,
     quantity: int,
     elapsed: int,
@@ -85,7 +87,8 @@ def price_call(
         place, cell, rule: the segment of `start_at`, the cell of the called number, and the rule at `start_at` (>= 0).
         quantity: the whole usage in base units, > `elapsed` >= 0.
         with_fee: False where an allowance paid the first increment: no connect fee, no minimum.
-        shown: [rows, 6] takes (elapsed, increments, increment, rule, tier, total * D after it); rows beyond its length are only counted.
+        shown: [rows, 6] takes (elapsed, increments, increment, rule, tier, total * D after it); rows beyond its length are
+            only counted.
     Returns:
         (status, total * D, elapsed after the last increment, segments). Status 0, NO_RATE_AT_INSTANT or NEEDS_EXACT.
     """

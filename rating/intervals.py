@@ -1,12 +1,13 @@
-"""Interval energy: per run and price item the milliwatt-hours, chronological tiers split at the exact bound; and the amount of a line.
+"""Interval energy: milliwatt-hours per run and price item, chronological tiers split at the exact bound; the amount of a line.
 
-An interval belongs to the price where it starts, also where it straddles a window or a version. The running total of a ladder is shared
-by all prices of the tariff (`shared_chronological`): the interval that crosses a bound is split there.
+An interval belongs to the price where it starts, also where it straddles a window or a version. The running total of a ladder is
+shared by all prices of the tariff (`shared_chronological`): the interval that crosses a bound is split there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,11 +66,13 @@ def _determine(  # type: ignore[no-untyped-def]
         step = step_us[run]
         base = first_value[run]
         place = np.int64(steps[tariff, (at - span_start) >> index_bits])
-        low, high = np.int64(_NEVER), np.int64(0)
+        low: Any = np.int64(_NEVER)
+        high: Any = np.int64(0)
         k = 0
         before = total
         cell = np.int64(energy_cell[tariff])
-        first_touched, last_touched = len(sums), -1
+        first_touched: Any = len(sums)
+        last_touched: Any = -1
         while k < count[run]:
             instant = at + k * step
             while instant >= segment[place, 0]:
@@ -79,7 +82,7 @@ def _determine(  # type: ignore[no-untyped-def]
                 status[run] = _NO_INSTANT
                 break
             end = min(np.int64(count[run]), (segment[place, 0] - at + step - 1) // step)
-            part = np.int64(0)
+            part: Any = np.int64(0)
             for v in range(base + k, base + end):
                 part += values[v]
                 low = min(low, values[v])
@@ -88,7 +91,8 @@ def _determine(  # type: ignore[no-untyped-def]
                 status[run] = _NEGATIVE if low < 0 else _OUT_OF_RANGE
                 break
             k = end
-            item, last = np.int64(first_item[price]), np.int64(first_item[price + 1]) - 1
+            item: Any = np.int64(first_item[price])
+            last = np.int64(first_item[price + 1]) - 1
             while item < last and total >= item_from[item + 1]:
                 item += 1
             first_touched = min(first_touched, item)
@@ -129,8 +133,8 @@ def determine_intervals(
 
     Args:
         tariff_index: i4[r], -1 for a run without a tariff.
-        ladder_group: i4[r], runs that share a running total (an account or service of one period). Runs are sorted by (group, start);
-            their order is the time order of the ladder. The total starts at zero with each group and with a change of tariff.
+        ladder_group: i4[r], runs that share a running total (an account or service of one period). Runs are sorted by (group,
+            start); their order is the time order of the ladder. The total starts at zero with each group and change of tariff.
         start_at: i8[r] microseconds UTC; step_us: i8[r] > 0; count: i4[r] intervals of the run, 2**18 at most.
         first_value: i8[r], where the run's values start; values: i8[v] milliwatt-hours >= 0.
     Returns:
@@ -172,7 +176,7 @@ def _most_items(book: TariffBook) -> int:
 
 
 def line_amount_nano(quantity_milliwh: int, price_nano: int, per: int, rounding: Rounding) -> int:
-    """quantity * price / per in nano-units, exact and rounded once as the tariff says; any size, it runs once for each bill line."""
+    """quantity * price / per in nano-units, exact and rounded once as the tariff says; any size, once for each bill line."""
     grid = 1 if rounding.mode == "none" else rounding.grid_nano
     mode = "half_up" if rounding.mode == "none" else rounding.mode
     return grid * round_ratio(int(quantity_milliwh) * price_nano, per * grid, mode)

@@ -1,13 +1,14 @@
 """Longest-prefix match over the prefixes of all tariffs: a direct table on five digits, then one digit at a time.
 
-Numbers are packed nibbles (`schemas.numbers`). A table entry is a node (>= 0) or -(s + 1) for the sixteen entries of subtable s, one
-cache line. Ranges are filled over all sixteen nibbles, so that the F fill of a short number leads to the longest prefix it has.
+Numbers are packed nibbles (`schemas.numbers`). A table entry is a node (>= 0) or -(s + 1) for the sixteen entries of subtable s,
+one cache line. Ranges are filled over all sixteen nibbles, so that the F fill of a short number leads to its longest prefix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ U_SUB_SHIFT = np.uint64(64 - 4 * _TOP_DIGITS - 4)
 
 @dataclass(frozen=True, slots=True)
 class PrefixTable:
-    """Nodes in order of (length, digits); `parent[n]` is the next shorter prefix in the table, `top` and `sub` serve `node_of`."""
+    """Nodes in order of (length, digits); `parent[n]` is the next shorter prefix in the table, `top` and `sub` serve kernels."""
 
     prefixes: tuple[str, ...]
     node_of: dict[str, int]
@@ -71,9 +72,9 @@ def _enter(prefix: str, node: int, top: npt.NDArray[np.int32], subs: list[npt.ND
 
 
 @inline_kernel
-def node_of_number(number: np.uint64, top: npt.NDArray[np.int32], sub: npt.NDArray[np.int32]) -> int:
+def node_of_number(number: np.uint64, top: npt.NDArray[np.int32], sub: npt.NDArray[np.int32]) -> Any:
     """The node of the longest prefix of a packed number."""
-    node = np.int64(top[np.int64(number >> U_TOP_SHIFT)])
+    node: Any = np.int64(top[np.int64(number >> U_TOP_SHIFT)])
     shift = U_SUB_SHIFT
     while node < 0:
         node = np.int64(sub[((-node - 1) << 4) + np.int64((number >> shift) & U_DIGIT)])
@@ -92,7 +93,7 @@ def match_block(
     waiting: npt.NDArray[np.int64],
 ) -> None:
     """The nodes of `rows` numbers from `first` on, digit by digit over all that still wait: no branch depends on a table."""
-    count = 0
+    count: Any = 0
     for j in range(rows):
         found = np.int64(top[np.int64(numbers[first + j] >> U_TOP_SHIFT)])
         node[j] = found
@@ -100,7 +101,7 @@ def match_block(
         count += found < 0
     shift = U_SUB_SHIFT
     while count > 0:
-        left = 0
+        left: Any = 0
         for k in range(count):
             j = waiting[k]
             found = np.int64(sub[((-node[j] - 1) << 4) + np.int64((numbers[first + j] >> shift) & U_DIGIT)])

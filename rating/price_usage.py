@@ -22,7 +22,7 @@ from schemas.quantities import UsageKind
 from schemas.reasons import Reason
 from schemas.zones import instant_us, moment_of
 
-PRICED_SCHEMA = {
+PRICED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "charge": pl.String,  # exact decimal text in the tariff's currency; empty where rejected
     "charge_nano": pl.Int64,
     "charged_quantity": pl.Int64,  # base units
@@ -61,7 +61,8 @@ def price_usage(tariff: Tariff, usage: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read(usage: pl.DataFrame) -> tuple[list[UsageKind], list[int], list[int], list[int]]:
-    faults = [Fault("usage", f"column {name} is missing") for name in ("kind", "start_at", "quantity") if name not in usage.columns]
+    missing = [name for name in ("kind", "start_at", "quantity") if name not in usage.columns]
+    faults = [Fault("usage", f"column {name} is missing") for name in missing]
     if faults:
         raise MeterlineError(faults)
     kinds: list[UsageKind] = []
@@ -143,7 +144,8 @@ def _price_energy(book: TariffBook, kinds: list[UsageKind], starts: list[int], q
         values=[quantities[row] for row in order],
     )
     parts: dict[int, list[tuple[int, int]]] = {}
-    for run, item, milliwh in zip(*(column.tolist() for column in (found.run_index, found.item_index, found.quantity_milliwh)), strict=True):
+    columns = (found.run_index.tolist(), found.item_index.tolist(), found.quantity_milliwh.tolist())
+    for run, item, milliwh in zip(*columns, strict=True):
         parts.setdefault(run, []).append((item, milliwh))
     rows: list[tuple[object, ...]] = [()] * count
     for run, row in enumerate(order):

@@ -84,7 +84,7 @@ def _deck_step(place: Place | None, kind: UsageKind | None) -> int | tuple[str, 
     """One size for all rows, or {column, unit}."""
     if place is None:
         return None
-    if place.node.id != "mapping":
+    if not place.is_mapping:
         step = quantity(place, kind)
         return step[1] if step else None
     fields = place.fields(("column", "unit"))

@@ -149,7 +149,8 @@ def read_fees(place: Place | None) -> tuple[Fee, ...]:
         if per:
             per.choice(("month",))
         nano = amount(fields.get("amount"), negative=True)
-        _enter(found, item, fields, None if nano is None else Fee(fields.text("name"), nano, boolean(fields.get("prorate"), True)))
+        prorate = boolean(fields.get("prorate"), True)
+        _enter(found, item, fields, None if nano is None else Fee(fields.text("name"), nano, prorate))
     return tuple(found.values())
 
 

@@ -1,7 +1,7 @@
 """The second pass: allowances and discounts, which depend on what the settlement group used before in the period.
 
-A pure fold: state in, state out. Any split of the records, between groups or in time with the state handed on, gives the same rows.
-For every record list = net + allowance value + discount, list being the charge of the first pass.
+A pure fold: state in, state out. Any split of the records, between groups or in time with the state handed on, gives the same
+rows. For every record list = net + allowance value + discount, list being the charge of the first pass.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ class DiscountState:
 
     units_left: I64
     totals_nano: I64
+
+    def copy(self) -> DiscountState:
+        return DiscountState(self.units_left.copy(), self.totals_nano.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,7 @@ def discount_calls(
     given = (group_start, account_index, start_at, kind, called_number, quantity, charge_nano, rule_index, tariff_index)
     columns = [kernel_column(values, of) for values, of in zip(given, kinds, strict=True)]
     _check(book, columns, grants)
-    if state is None:
-        after = start_of_period(book, grants)
-    else:
-        after = DiscountState(state.units_left.copy(), state.totals_nano.copy())
+    after = start_of_period(book, grants) if state is None else state.copy()
     rows = len(columns[1])
     net, units, covered = (np.empty(rows, dtype=np.int64) for _ in range(3))
     allowance = np.empty(rows, dtype=np.int32)
@@ -111,12 +111,15 @@ def _check(book: TariffBook, columns: list[npt.NDArray[np.int64]], grants: Grant
     if len({len(column) for column in columns[1:]}) != 1:
         raise MeterlineError(Fault("discount_calls", "columns of different lengths", must_be="one length"))
     if not len(groups) or groups[0] != 0 or groups[-1] != len(accounts) or (np.diff(groups) < 0).any():
-        raise MeterlineError(Fault("group_start", "not the starts of groups", must_be="from 0 to the number of records, ascending"))
+        raise MeterlineError(Fault("group_start", "not the starts of groups", must_be="from 0 to the records' number, ascending"))
     known = len(grants.group_of_account)
-    refuse_row("account_index", (accounts < 0) | (accounts >= known), "no contract has this account", accounts, f"0 to {known - 1}")
-    refuse_row("rule_index", (rules < 0) | (rules >= len(book.rules)), "a record without a rule", rules, "priced by the first pass")
-    refuse_row("tariff_index", (tariffs < 0) | (tariffs >= len(book.tariff_ids)), "no such tariff", tariffs, "an index of the book")
-    refuse_row("start_at", (starts < book.span[0]) | (starts >= book.span[1]), "outside the book's span", starts, str(book.span))
+    bad = (accounts < 0) | (accounts >= known)
+    refuse_row("account_index", bad, "no contract has this account", accounts, f"0 to {known - 1}")
+    refuse_row("rule_index", (rules < 0) | (rules >= len(book.rules)), "a record without a rule", rules, "a rule of the book")
+    bad = (tariffs < 0) | (tariffs >= len(book.tariff_ids))
+    refuse_row("tariff_index", bad, "no such tariff", tariffs, "an index of the book")
+    bad = (starts < book.span[0]) | (starts >= book.span[1])
+    refuse_row("start_at", bad, "outside the book's span", starts, str(book.span))
 
 
 def _price_rests_exactly(book: TariffBook, columns: list[npt.NDArray[np.int64]], covered: I64, net: I64) -> None:

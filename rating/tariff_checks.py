@@ -95,13 +95,15 @@ def tariff_warnings(tariff: Tariff) -> list[Fault]:
     """Names never used, gaps between versions, instants without an energy price."""
     found: list[Fault] = []
     for version in tariff.versions:
-        used_windows = {entry.window for entry in (*version.rules, *version.energy)}
-        used_to = {rule.destination for rule in version.rules} | {to for one in version.allowances for to in one.destinations or ()}
+        used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
+        used_to = {rule.destination for rule in version.rules}
+        used_to |= {to for one in version.allowances for to in one.destinations or ()}
         used_rates = {rule.rate for rule in version.rules}
         unused = [f"window {window.name!r}" for window in version.windows if window.name not in used_windows]
         unused += [f"destination {to.name!r}" for to in version.destinations if to.name not in used_to]
         unused += [f"rate {rate.name!r}" for rate in version.rates if rate.name not in used_rates]
-        found += [Fault(version.where, f"{name} is not used", next_step="use it or delete it", code="warning_unused") for name in unused]
+        for name in unused:
+            found.append(Fault(version.where, f"{name} is not used", next_step="use it or delete it", code="warning_unused"))
     for before, after in zip(tariff.versions, tariff.versions[1:], strict=False):
         if before.effective_to_at < after.effective_from_at:
             what = f"between {before.label!r} and {after.label!r} no version is in force"

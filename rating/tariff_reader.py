@@ -115,7 +115,7 @@ def _in_order(versions: list[TariffVersion], place: Place) -> tuple[TariffVersio
 
 
 def content_hash(tariff: Tariff) -> str:
-    """SHA-256 over everything that the tariff says, decks included, in a form that neither file layout nor list order of sets changes."""
+    """SHA-256 over everything that the tariff says, decks included, in a form that the layout of the file does not change."""
     return hashlib.sha256(json.dumps(_canonical(tariff), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -50,9 +50,13 @@ class Place:
         """The scalar as written; None (and a fault) for a list, a mapping or nothing."""
         if isinstance(self.node, yaml.ScalarNode) and (self.node.value or self.is_quoted):
             return str(self.node.value)
-        was = {"sequence": "a list", "mapping": "a mapping"}.get(self.node.id, "nothing")
+        was = "a list" if isinstance(self.node, yaml.SequenceNode) else "a mapping" if self.is_mapping else "nothing"
         self.fault("not a single value", was=was, must_be="one value")
         return None
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node, yaml.MappingNode)
 
     @property
     def is_quoted(self) -> bool:

@@ -105,12 +105,19 @@ def replay_holds(digest: str, promised: str) -> list[Fault]:
 def once_holds(billed: pl.DataFrame, conflicts: pl.DataFrame, copies: pl.DataFrame) -> list[Fault]:
     """I5: a record id is billed at most once, never beside a conflict, and a copy has the content of the version it copies.
 
-    Args: `billed`, `conflicts` [record_hi, record_lo, content_hash]; `copies` the same of the duplicates, plus their versions'
+    Args: `billed` [record_hi, record_lo, content_hash, start_at] (a record may be billed in parts that start at different instants);
+        `conflicts` [record_hi, record_lo, content_hash]; `copies` the same of the duplicates, plus their versions'
         `contents` (list of the content hashes held under the id).
     """
     faults = []
     key = ["record_hi", "record_lo"]
-    for row in billed.group_by(key).len().filter(pl.col("len") > 1).head(_SHOWN).iter_rows(named=True):
+    twice = pl.concat(
+        [
+            billed.group_by(*key, "start_at").agg(len=pl.len()).filter(pl.col("len") > 1).drop("start_at"),
+            billed.group_by(key).agg(len=pl.col("content_hash").n_unique()).filter(pl.col("len") > 1),
+        ]
+    )
+    for row in twice.head(_SHOWN).iter_rows(named=True):
         faults.append(_fault("I5", hex_id(row["record_hi"], row["record_lo"]), "billed more than once", row["len"], 1))
     for row in billed.join(conflicts, on=key, how="semi").head(_SHOWN).iter_rows(named=True):
         faults.append(_fault("I5", hex_id(row["record_hi"], row["record_lo"]), "billed although in conflict", "billed", "suspense"))

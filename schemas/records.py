@@ -44,15 +44,17 @@ RATED_CALLS = pa.schema(
     metadata={"table": "rated_calls", "version": str(RECORD_SCHEMA_VERSION)},
 )
 
+# A meter day is one source record; where its period or account changes within the day it is stored in parts.
 INTERVAL_DAYS = pa.schema(
     [
         *_identity(),
-        _column("account_key", pa.int32(), "the account that had the metering point at the start of the day, see account_keys"),
+        _column("account_key", pa.int32(), "the account that had the metering point, see account_keys"),
         _column("metering_point_id", pa.string(), "the place of supply (NMI)"),
         _column("channel", pa.string(), "the measured channel (NMI suffix)"),
         _column("meter_serial", pa.string(), "serial number of the meter"),
-        _column("start_at", pa.timestamp("us", tz="UTC"), "start of the first interval", "UTC"),
+        _column("start_at", pa.timestamp("us", tz="UTC"), "start of the first interval of the part", "UTC"),
         _column("step_s", pa.int32(), "length of an interval", "s"),
+        _column("counted", pa.uint8(), "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere"),
         _column("values", pa.list_(pa.field("item", pa.int64(), nullable=False)), "the intervals in time order", "base unit of kind"),
         _column("quantity", pa.int64(), "sum of the values", "base unit of kind"),
         _column("quality", pa.uint8(), "the worst quality of the day, a rank of schemas.quality"),
@@ -73,6 +75,7 @@ SET_ASIDE = pa.schema(
         _column("quantity", pa.int64(), "what was used; 0 where it cannot be read", "base unit of kind"),
         _column("quality", pa.uint8(), "quality rank of a meter day; 0 for calls"),
         _column("updated_at", pa.timestamp("us", tz="UTC"), "update time of a meter day; 1970 for calls", "UTC"),
+        _column("counted", pa.uint8(), "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere"),
         _column("raw", pa.binary(), "the raw record as it was received (rejected records)"),
     ],
     metadata={"table": "set_aside", "version": str(RECORD_SCHEMA_VERSION)},

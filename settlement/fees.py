@@ -72,7 +72,6 @@ def fee_lines(
     once = ["service_id", "account_id", "tariff_id"]
     whole = (
         in_force.filter(~pl.col("prorate") & (pl.col("from_at") == pl.col("from_at").min().over([*once, "prorate"])))
-        .unique([*once, "version", "name"], keep="any")
         .group_by(key)
         .agg(quantity=pl.len().cast(INT128), service_count=pl.col("service_id").n_unique())
         .with_columns(unit=pl.lit("count"), exact_nano=pl.col("amount_nano").cast(INT128) * pl.col("quantity"))

@@ -77,7 +77,7 @@ def check_inputs(
 
     Raises:
         ConfigurationError: a missing column, wrong type, null, repeated key, unknown account, payer of another currency, tariff
-            versions that overlap, an amount beyond the proven range.
+            versions or contracts that overlap, an amount beyond the proven range.
     """
     named: dict[str, tuple[pl.DataFrame, Columns]] = {
         "usage_items": (usage_items, USAGE_ITEMS),
@@ -96,7 +96,7 @@ def check_inputs(
     if "version" in fees.columns:
         faults += _repeated(fees, ["tariff_id", "version", "name"], "fees")
     faults += _repeated(taxes, ["tariff_id", "version_from_at", "name"], "taxes")
-    faults += _version_faults(fees, "fees") + _version_faults(taxes, "taxes")
+    faults += _version_faults(fees, "fees") + _version_faults(taxes, "taxes") + _contract_faults(contracts)
     for name, frame in (("usage_items", usage_items), ("contracts", contracts), ("carried", carried)):
         faults += _unknown_accounts(frame, "account_id", name, accounts)
     faults += _unknown_accounts(accounts, "bill_to_account_id", "accounts", accounts)
@@ -148,6 +148,26 @@ def _version_faults(frame: pl.DataFrame, name: str) -> list[Fault]:
             code="version_overlap",
         )
         for tariff_id, from_at, to_at, _ in wrong.head(_EXAMPLES_MAX).iter_rows()
+    ]
+
+
+def _contract_faults(contracts: pl.DataFrame) -> list[Fault]:
+    """Rows of one service, account and tariff that overlap would charge a day twice."""
+    key = ["service_id", "account_id", "tariff_id"]
+    in_force = contracts.filter(pl.col("effective_from_at") < pl.col("effective_to_at"))
+    several = in_force.filter(pl.len().over(key) > 1).sort(*key, "effective_from_at", "effective_to_at")
+    ends = several.with_columns(previous_to_at=pl.col("effective_to_at").shift(1).over(key))
+    wrong = ends.filter((pl.col("previous_to_at") > pl.col("effective_from_at")).fill_null(False)).head(_EXAMPLES_MAX)
+    return [
+        Fault(
+            f"contract of service {row['service_id']!r} with account {row['account_id']!r} on tariff {row['tariff_id']!r}",
+            "it overlaps an earlier one",
+            was=f"from {row['effective_from_at']}",
+            must_be=f"from {row['previous_to_at']} or later",
+            next_step="end one before the other begins",
+            code="contract_overlap",
+        )
+        for row in wrong.iter_rows(named=True)
     ]
 
 

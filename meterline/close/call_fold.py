@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from accounts.account_order import account_order
 from meterline.reference import Reference
@@ -36,31 +38,107 @@ class CallFold:
 def fold_calls(snapshot: Snapshot, reference: Reference, period: Period, bucket: int, day_starts: npt.NDArray[np.int64]) -> CallFold:
     """Charges of a bucket: [account_id, service_id, record_hi, record_lo, start_at, kind, unit, tariff_id, version, item, quantity,
     charged_quantity, allowance, allowance_units, list_nano, allowance_nano, discount_nano, net_nano]."""
+    column = _ordered_usage(snapshot, reference, period, bucket)
+    book = reference.book(period.start_at, period.end_at)
+    rated = rate_calls(
+        book, column["tariff"], column["kind"], column["called_number"], column["start_at"], column["quantity"]
+    )
+    priced = rated.status == Reason.OK
+    unpriced = pl.DataFrame(
+        {name: column[name][~priced] for name in ("record_hi", "record_lo")}
+        | {"account_id": reference.directory.account_id[column["rank"][~priced]].tolist(), "reason": rated.status[~priced]},
+        schema={"record_hi": pl.UInt64, "record_lo": pl.UInt64, "account_id": pl.String, "reason": pl.UInt8},
+    )
+    column |= {"list_nano": rated.charge_nano, "charged_quantity": rated.charged_quantity, "rule": rated.rule_index}
+    column = {name: values[priced] for name, values in column.items()}
+    changed = (column["list_nano"] != column["charge_nano"]) | (reference.rule_keys(book)[column["rule"]] != column["rule_key"])
+    discounted = _second_pass(book, reference, period, bucket, day_starts, column)
+    return CallFold(_charges(book, reference, column, discounted), int(changed.sum()), unpriced)
+
+
+def _ordered_usage(snapshot: Snapshot, reference: Reference, period: Period, bucket: int) -> dict[str, npt.NDArray[Any]]:
+    """Stored usage with rank, group and tariff as of event time, in (settlement group, start, record id) order."""
     rows = snapshot.read("rated_calls", periods=[period.number], bucket=bucket, columns=_COLUMNS)
     column = {name: rows[name].to_numpy() for name in _COLUMNS if name != "start_at"}
-    column["start_at"] = rows["start_at"].cast("int64").to_numpy()
+    column["start_at"] = rows["start_at"].cast(pa.int64()).to_numpy()
     directory = reference.directory
     assignment = directory.resolve_numbers(column["served_number"], column["start_at"])
     assert bool((assignment >= 0).all()), "committed usage has an account: reference loads that would take it away are refused"
-    rank = directory.assigned_rank[assignment]
-    group = directory.group_rank[rank]
-    order = account_order(group, column["start_at"], column["record_hi"], column["record_lo"], ranks=directory.accounts)
-    column = {name: values[order] for name, values in column.items()}
-    rank, group, tariff = rank[order], group[order], directory.tariff_index[assignment[order]]
-    book = reference.book(period.start_at, period.end_at)
-    rated = rate_calls(book, tariff, column["kind"], column["called_number"], column["start_at"], column["quantity"])
-    priced = rated.status == Reason.OK
-    keys = reference.rule_keys(book)
-    changed = (rated.charge_nano != column["charge_nano"]) | (keys[rated.rule_index] != column["rule_key"])
-    discounted = _second_pass(book, reference, period, day_starts, column, rank, group, tariff, rated.charge_nano, rated.rule_index)
-    charges = _charges(book, reference, column, rank, rated.charge_nano, rated.charged_quantity, rated.rule_index, discounted)
-    unpriced = charges.filter(~priced).select("record_hi", "record_lo", "account_id").with_columns(reason=pl.Series(rated.status[~priced]))
-    return CallFold(charges.filter(priced), int((changed & priced).sum()), unpriced)
+    column["rank"] = directory.assigned_rank[assignment]
+    column["group"] = directory.group_rank[column["rank"]]
+    column["tariff"] = directory.tariff_index[assignment]
+    order = account_order(column["group"], column["start_at"], column["record_hi"], column["record_lo"], ranks=directory.accounts)
+    return {name: values[order] for name, values in column.items()}
 
 
 def _second_pass(
-    book: TariffBook, reference: Reference, period: Period, day_starts: npt.NDArray[np.int64], column: dict[str, npt.NDArray[np.int64]],
-    rank: npt.NDArray[np.int32], group: npt.NDArray[np.int32], tariff: npt.NDArray[np.int32], charge: npt.NDArray[np.int64],
-    rule: npt.NDArray[np.int32],
+    book: TariffBook, reference: Reference, period: Period, bucket: int, day_starts: npt.NDArray[np.int64],
+    column: dict[str, npt.NDArray[Any]],
 ) -> DiscountedCalls:  # fmt: skip
-    raise NotImplementedError
+    directory = reference.directory
+    first, last = int(directory.bucket_starts[bucket]), int(directory.bucket_starts[bucket + 1])
+    of_bucket = (directory.assigned_rank >= first) & (directory.assigned_rank < last)
+    ranks = directory.assigned_rank[of_bucket]
+    contracts = pl.DataFrame(
+        {
+            "account_index": (ranks - first).astype(np.int32),
+            "group_index": (directory.group_rank[ranks] - first).astype(np.int32),
+            "tariff_id": [directory.tariff_ids[index] for index in directory.tariff_index[of_bucket].tolist()],
+            "effective_from_at": directory.from_at[of_bucket],
+            "effective_to_at": directory.to_at[of_bucket],
+        },
+        schema={"account_index": pl.Int32, "group_index": pl.Int32, "tariff_id": pl.String,
+                "effective_from_at": pl.Int64, "effective_to_at": pl.Int64},
+    )  # fmt: skip
+    grants = allowance_grants(book, contracts, period=period, day_starts=day_starts)
+    groups = column["group"]
+    group_start = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]] if len(groups) else [[0, 0]])
+    return discount_calls(
+        book,
+        group_start=group_start.astype(np.int64),
+        account_index=(column["rank"] - first).astype(np.int32),
+        start_at=column["start_at"],
+        kind=column["kind"],
+        called_number=column["called_number"],
+        quantity=column["quantity"],
+        charge_nano=column["list_nano"],
+        rule_index=column["rule"],
+        tariff_index=column["tariff"],
+        grants=grants,
+    )
+
+
+def _charges(book: TariffBook, reference: Reference, column: dict[str, npt.NDArray[Any]], discounted: DiscountedCalls) -> pl.DataFrame:
+    rules = book.rules_frame().select(pl.col("rule_index").cast(pl.Int32), "tariff_id", "version", "item")
+    allowances = {index: entry.allowance.name for index, entry in enumerate(book.allowances)}
+    frame = pl.DataFrame(
+        {
+            "rank": column["rank"],
+            "service_id": pl.Series(number_texts(column["served_number"])),
+            "record_hi": column["record_hi"],
+            "record_lo": column["record_lo"],
+            "start_at": column["start_at"],
+            "kind_code": column["kind"],
+            "rule_index": column["rule"],
+            "quantity": column["quantity"],
+            "charged_quantity": np.maximum(column["charged_quantity"] - discounted.allowance_units, 0),
+            "allowance_index": discounted.allowance_index,
+            "allowance_units": discounted.allowance_units,
+            "list_nano": column["list_nano"],
+            "allowance_nano": discounted.allowance_nano,
+            "discount_nano": discounted.discount_nano,
+            "net_nano": discounted.net_nano,
+        }
+    )
+    accounts = pl.DataFrame({"account_id": reference.directory.account_id.tolist()}, schema={"account_id": pl.String})
+    kinds = {int(kind): kind.label for kind in UsageKind}
+    units = {int(kind): kind.unit for kind in UsageKind}
+    return frame.join(rules, on="rule_index", how="left", maintain_order="left").with_columns(
+        account_id=accounts["account_id"].gather(frame["rank"]),
+        kind=pl.col("kind_code").replace_strict(kinds, return_dtype=pl.String),
+        unit=pl.col("kind_code").replace_strict(units, return_dtype=pl.String),
+        allowance=pl.col("allowance_index").replace_strict(allowances, return_dtype=pl.String, default=""),
+    ).select(
+        "account_id", "service_id", "record_hi", "record_lo", "start_at", "kind", "unit", "tariff_id", "version", "item",
+        "quantity", "charged_quantity", "allowance", "allowance_units", "list_nano", "allowance_nano", "discount_nano", "net_nano",
+    )  # fmt: skip

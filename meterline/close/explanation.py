@@ -20,7 +20,7 @@ from schemas.money import amount_text, minor_digits
 from schemas.ports import CommitLog
 from schemas.quantities import UsageKind
 from schemas.reasons import Disposition
-from schemas.zones import moment_of
+from schemas.zones import instant_us, moment_of
 
 
 @dataclass
@@ -118,11 +118,17 @@ def _records(config: Config, log: CommitLog, view: BillView, charges: pl.DataFra
     found = found[:records_max]
     keys = {(row["record_hi"], row["record_lo"]) for row in found}
     snapshot = Snapshot(log, config.data, view.as_of)
-    periods = {view.period.number - 1, view.period.number}
+    periods = {view.period.number}
     stored = stored_versions(snapshot, ("rated_calls", "interval_days"), keys, periods)
     copies = stored_versions(snapshot, ("set_aside",), keys, periods, losers=True, copies=True)
     raw = RawRecords(config, log)
-    return [_record(view, row, stored[row["record_hi"], row["record_lo"]][0], copies, raw) for row in found]
+    return [_record(view, row, _stored_part(row, stored[row["record_hi"], row["record_lo"]]), copies, raw) for row in found]
+
+
+def _stored_part(row: dict[str, Any], parts: list[StoredRow]) -> StoredRow:
+    """The stored row of a charged one: a meter day may be stored in several parts."""
+    start = row["start_at"] if isinstance(row["start_at"], int) else instant_us(row["start_at"])
+    return next(part for part in parts if part.row["start_at"] == start)
 
 
 def _record(view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict[Key, list[StoredRow]], raw: RawRecords) -> RecordExplanation:
@@ -130,11 +136,10 @@ def _record(view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict
     origin = _original(stored, copies.get(identity, []), raw)
     source = raw.source(origin.row["source_id"])
     content = raw.read(origin.row["source_id"], origin.row["source_offset"], origin.row["source_length"]).decode("utf-8", "backslashreplace")
-    start = row["start_at"] if isinstance(row["start_at"], int) else stored.row["start_at"]
     value: dict[str, Any] = {
         "record_id": hex_id(*identity),
         "service_id": row["service_id"],
-        "start_at": moment_of(start).isoformat(),
+        "start_at": moment_of(stored.row["start_at"]).isoformat(),
         "raw": {"file": source.name, "sha256": source.sha256, "offset": origin.row["source_offset"], "content": content},
         "copies": sum(entry.disposition == Disposition.DUPLICATE for entry in copies.get(identity, [])),
         "earlier_versions": sum(entry.disposition == Disposition.SUPERSEDED for entry in copies.get(identity, [])),

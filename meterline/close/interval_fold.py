@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
@@ -32,19 +33,17 @@ class IntervalFold:
 
 
 def fold_intervals(snapshot: Snapshot, reference: Reference, period: Period, bucket: int) -> IntervalFold:
-    """Clip each stored day to the period and find what its energy costs; tiers run in time order over all channels of a service."""
-    rows = snapshot.read("interval_days", periods=[period.number - 1, period.number], bucket=bucket, columns=_COLUMNS)
-    start_at = rows["start_at"].cast("int64").to_numpy()
-    step_us = rows["step_s"].to_numpy().astype(np.int64) * _US_PER_S
+    """What each stored part of a meter day costs; tiers run in time order over all channels of a service."""
+    rows = snapshot.read("interval_days", periods=[period.number], bucket=bucket, columns=_COLUMNS)
+    start_at = rows["start_at"].cast(pa.int64()).to_numpy()
     values = rows["values"].combine_chunks()
     offsets = values.offsets.to_numpy().astype(np.int64)
-    first, count = offsets[:-1] - offsets[0], np.diff(offsets)
-    low = np.clip(-((start_at - period.start_at) // step_us), 0, count)  # ceil((period start - start) / step)
-    high = np.clip(-((start_at - period.end_at) // step_us), 0, count)
     services = rows["metering_point_id"].to_pylist()
     directory = reference.directory
     assignment = directory.resolve_names(services, start_at)
     assert bool((assignment >= 0).all()), "committed usage has an account: reference loads that would take it away are refused"
+    # one ladder per account, service and tariff; time order decides which energy lies in which tier
+    ladder = ["rank", "service_id", "tariff_index"]
     frame = pl.DataFrame(
         {
             "record_hi": rows["record_hi"].to_numpy(),
@@ -53,16 +52,13 @@ def fold_intervals(snapshot: Snapshot, reference: Reference, period: Period, buc
             "channel": rows["channel"].to_pylist(),
             "rank": directory.assigned_rank[assignment],
             "tariff_index": directory.tariff_index[assignment],
-            "start_at": start_at + low * step_us,
-            "step_us": step_us,
-            "first_value": first + low,
-            "count": (high - low).astype(np.int32),
+            "start_at": start_at,
+            "step_us": rows["step_s"].to_numpy().astype(np.int64) * _US_PER_S,
+            "first_value": offsets[:-1] - offsets[0],
+            "count": np.diff(offsets).astype(np.int32),
         },
         schema_overrides={"service_id": pl.String, "channel": pl.String},
-    )
-    # one ladder per account, service and tariff; time order decides which energy lies in which tier
-    ladder = ["rank", "service_id", "tariff_index"]
-    frame = frame.filter(pl.col("count") > 0).sort(*ladder, "start_at", "channel", "record_hi")
+    ).sort(*ladder, "start_at", "channel", "record_hi")
     frame = frame.with_columns(ladder_group=(pl.struct(ladder).rle_id()).cast(pl.Int32))
     return _priced(frame, values.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]], reference, period)
 
@@ -76,7 +72,7 @@ def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Refer
     )
     named = frame.with_columns(account_id=pl.Series(reference.directory.account_id[frame["rank"].to_numpy()].tolist(), dtype=pl.String))
     wrong = found.status != Reason.OK
-    unpriced = named.filter(wrong).select("record_hi", "record_lo", "account_id").with_columns(reason=pl.Series(found.status[wrong]))
+    unpriced = named.filter(wrong).select("record_hi", "record_lo", "account_id").with_columns(reason=pl.Series(found.status[wrong], dtype=pl.UInt8))
     labels = pl.DataFrame(
         {
             "item_index": np.arange(len(book.energy_items), dtype=np.int32),

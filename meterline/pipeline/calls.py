@@ -159,6 +159,7 @@ def _stage_set_aside(
             "service_id": number_texts(columns.of("served_number")[rows]),
             "quality": np.zeros(len(rows), np.uint8),
             "updated_at": np.zeros(len(rows), np.int64),
+            "counted": np.ones(len(rows), np.uint8),
             "raw": raw_slices(text, columns.of("source_offset")[rows] - base_offset, np.where(keeps_raw, length, 0).astype(np.int32)),
         },
     )

@@ -37,15 +37,15 @@ _US_PER_S = 1_000_000
 
 @dataclass
 class _Days:
-    """Some rows of a file with what the stages found out about each."""
+    """Whole days of a batch: what concerns the source record."""
 
     days: IntervalDays
     rows: npt.NDArray[np.int64]  # the rows of `days` that this batch takes
     status: npt.NDArray[np.uint8]
     superseded: npt.NDArray[np.bool_]
-    period: npt.NDArray[np.int64]
     closed: npt.NDArray[np.bool_]
-    assignment: npt.NDArray[np.int32]
+    period: npt.NDArray[np.int64]  # of the first interval
+    periods: set[int]
     found: npt.NDArray[np.uint8]
 
     def of(self, name: str) -> npt.NDArray[Any]:
@@ -55,133 +55,187 @@ class _Days:
         return getattr(self.days, name).take(pa.array(self.rows[rows]))
 
 
+@dataclass
+class _Parts:
+    """Days cut where the billing period or the service's assignment changes; `day` counts in the batch, `counted` marks the first."""
+
+    day: npt.NDArray[np.int64]
+    start_at: npt.NDArray[np.int64]
+    first_value: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    period: npt.NDArray[np.int64]
+    assignment: npt.NDArray[np.int32]
+    counted: npt.NDArray[np.uint8]
+    quantity: npt.NDArray[np.int64]
+    status: npt.NDArray[np.uint8]
+
+
 def stage_intervals(
     days: IntervalDays, rows: npt.NDArray[np.int64], text: bytes, source: Source, *,
     reference: Reference, calendar: Calendar, index: DuplicateIndex, snapshot: Snapshot,
 ) -> Staged:  # fmt: skip
     """Decide where each of the given days goes; the same contract as `pipeline.calls.stage_calls`."""
-    batch = _preprocess(days, rows, reference, calendar, index)
+    batch = _preprocess(days, rows, calendar, index)
     rivalry = _Versions(batch, snapshot).settle()
-    _first_pass(batch, reference)
+    batch.status[(batch.status == _OK) & batch.closed & (batch.found == NEW)] = Reason.PERIOD_CLOSED
+    live = np.flatnonzero((batch.status == _OK) & (batch.found == NEW) & ~batch.superseded)
+    parts = _cut(batch, live, reference, calendar)
+    _first_pass(batch, parts, reference)
     staged = Staged(row_account=list(rivalry.row_account))
-    _stage_days(staged, batch, source, reference)
-    _stage_set_aside(staged, batch, text, source, rivalry)
+    _stage_parts(staged, batch, parts, source, reference)
+    _stage_set_aside(staged, batch, parts, text, source, rivalry)
     staged.rows["tombstones"] = StagedRows.whole(rivalry.tombstones)
     staged.touched |= rivalry.touched
-    staged.open_periods = set(np.unique(batch.period[batch.status == _OK]).tolist()) | rivalry.open_periods
+    staged.open_periods = set(np.unique(parts.period).tolist()) | rivalry.open_periods
     return staged
 
 
-def _preprocess(
-    days: IntervalDays, rows: npt.NDArray[np.int64], reference: Reference, calendar: Calendar, index: DuplicateIndex
-) -> _Days:
+def _preprocess(days: IntervalDays, rows: npt.NDArray[np.int64], calendar: Calendar, index: DuplicateIndex) -> _Days:
     status = days.status[rows].copy()
     start_at = days.start_at[rows]
     end_at = start_at + days.step_s[rows].astype(np.int64) * days.count[rows] * _US_PER_S
-    period = calendar.periods(start_at)
-    status[period < 0] = Reason.BAD_TIMESTAMP
-    closed = calendar.is_closed(period) | calendar.is_closed(calendar.periods(end_at - 1))
+    period, last = calendar.periods(start_at), calendar.periods(end_at - 1)
+    status[(period < 0) | (last < 0)] = Reason.BAD_TIMESTAMP
+    closed = calendar.is_closed(period) | calendar.is_closed(last)
     names = days.metering_point_id.take(pa.array(rows)).to_pylist()
-    assignment = reference.directory.resolve_names(names, start_at)
-    lost = (status == _OK) & (assignment < 0)
-    status[lost] = np.where(assignment[lost] == UNKNOWN_SERVICE, Reason.UNKNOWN_SERVICE, Reason.NO_SERVICE_AT_INSTANT)
     services = {name: record_id_of(text_words(name.encode()))[0] for name in set(names)}
     service_hash = np.array([services[name] for name in names], np.uint64)
     found = index.add(days.record_hi[rows], days.content_hash[rows], service_hash)
-    return _Days(days, rows, status, np.zeros(len(rows), bool), period, closed, assignment, found)
+    periods = set(np.unique(np.concatenate([period, last])).tolist())
+    return _Days(days, rows, status, np.zeros(len(rows), bool), closed, period, periods, found)
 
 
-def _first_pass(batch: _Days, reference: Reference) -> None:
-    """A day is billable if every interval of it has a price; what it costs depends on the period and is a fold (design §4.5)."""
-    batch.status[(batch.status == _OK) & batch.closed] = Reason.PERIOD_CLOSED
-    wanted = np.flatnonzero((batch.status == _OK) & (batch.found == NEW) & ~batch.superseded)
+def _cut(batch: _Days, live: npt.NDArray[np.int64], reference: Reference, calendar: Calendar) -> _Parts:
+    """Cut days where it matters: whole columns for the many days that need none, one by one for the few at a border."""
+    start_at, count = batch.of("start_at")[live], batch.of("count")[live].astype(np.int64)
+    step = batch.of("step_s")[live].astype(np.int64) * _US_PER_S
+    names = batch.texts("metering_point_id", live).to_pylist()
+    resolve = reference.directory.resolve_names
+    first, last_at = resolve(names, start_at), start_at + step * (count - 1)
+    # an assignment that ends and another that begins inside one day, with the same before and after, is one row: none is missed
+    uncut = (first == resolve(names, last_at)) & (calendar.periods(start_at) == calendar.periods(last_at)) & (first >= 0)
+    pieces = [(live[uncut], np.zeros(int(uncut.sum()), np.int64), count[uncut])]
+    for place in np.flatnonzero(~uncut).tolist():
+        instants = start_at[place] + step[place] * np.arange(count[place])
+        held = resolve([names[place]] * len(instants), instants)
+        change = np.flatnonzero(np.diff(held) | np.diff(calendar.periods(instants))) + 1
+        low = np.concatenate([[0], change]).astype(np.int64)
+        high = np.concatenate([change, [count[place]]]).astype(np.int64)
+        pieces.append((np.full(len(low), live[place]), low, high - low))
+    day, low, length = (np.concatenate([piece[at] for piece in pieces]).astype(np.int64) for at in range(3))
+    starts = batch.of("start_at")[day] + low * batch.of("step_s")[day].astype(np.int64) * _US_PER_S
+    first_value = batch.of("first_value")[day] + low
+    sums = np.concatenate([[0], np.cumsum(batch.days.values, dtype=np.int64)])  # NEM12 days are bounded: a file's sum fits int64
+    part_names = batch.texts("metering_point_id", day).to_pylist()
+    assignment = resolve(part_names, starts)
+    status = np.where(assignment >= 0, _OK, np.where(assignment == UNKNOWN_SERVICE, Reason.UNKNOWN_SERVICE, Reason.NO_SERVICE_AT_INSTANT))
+    return _Parts(
+        day, starts, first_value, length, calendar.periods(starts), assignment, (low == 0).astype(np.uint8),
+        sums[first_value + length] - sums[first_value], status.astype(np.uint8),
+    )  # fmt: skip
+
+
+def _first_pass(batch: _Days, parts: _Parts, reference: Reference) -> None:
+    """A part is billable if every interval of it has a price; what it costs depends on the period and is a fold (design §4.5)."""
+    wanted = np.flatnonzero(parts.status == _OK)
     if not len(wanted):
         return
-    start_at = batch.of("start_at")[wanted]
-    step_us = batch.of("step_s")[wanted].astype(np.int64) * _US_PER_S
-    count = batch.of("count")[wanted]
+    step_us = batch.of("step_s")[parts.day[wanted]].astype(np.int64) * _US_PER_S
+    start_at, count = parts.start_at[wanted], parts.count[wanted]
     book = reference.book(int(start_at.min()), int((start_at + step_us * count).max()))
     determinants = determine_intervals(
         book,
-        tariff_index=reference.directory.tariff_index[batch.assignment[wanted]],
+        tariff_index=reference.directory.tariff_index[parts.assignment[wanted]],
         ladder_group=np.arange(len(wanted), dtype=np.int32),
         start_at=start_at,
         step_us=step_us,
-        first_value=batch.of("first_value")[wanted],
-        count=count,
+        first_value=parts.first_value[wanted],
+        count=count.astype(np.int32),
         values=batch.days.values,
     )
-    batch.status[wanted] = determinants.status
+    parts.status[wanted] = determinants.status
 
 
-def _stage_days(staged: Staged, batch: _Days, source: Source, reference: Reference) -> None:
+def _stage_parts(staged: Staged, batch: _Days, parts: _Parts, source: Source, reference: Reference) -> None:
     directory = reference.directory
-    accepted = np.flatnonzero((batch.status == _OK) & (batch.found == NEW) & ~batch.superseded)
-    rank = directory.assigned_rank[batch.assignment[accepted]]
-    bucket = directory.bucket[rank].astype(np.int64)
-    order = np.lexsort((batch.of("record_lo")[accepted], batch.of("record_hi")[accepted], batch.of("start_at")[accepted], rank,
-                        bucket, batch.period[accepted]))  # fmt: skip
-    rows, rank, bucket = accepted[order], rank[order], bucket[order]
-    plain = ("record_hi", "record_lo", "content_hash", "source_offset", "source_length", "kind", "start_at", "step_s", "quantity",
-             "quality", "updated_at")  # fmt: skip
+    accepted = np.flatnonzero(parts.status == _OK)
+    rank = directory.assigned_rank[parts.assignment[accepted]]
+    bucket, period = directory.bucket[rank].astype(np.int64), parts.period[accepted]
+    day = parts.day[accepted]
+    order = np.lexsort((batch.of("record_lo")[day], batch.of("record_hi")[day], parts.start_at[accepted], rank, bucket, period))
+    chosen, rank, bucket, period, day = accepted[order], rank[order], bucket[order], period[order], day[order]
+    plain = ("record_hi", "record_lo", "content_hash", "source_offset", "source_length", "kind", "step_s", "quality", "updated_at")
     table = table_of(
         "interval_days",
-        {name: batch.of(name)[rows] for name in plain}
-        | {name: batch.texts(name, rows) for name in ("metering_point_id", "channel", "meter_serial", "quality_text")}
+        {name: batch.of(name)[day] for name in plain}
+        | {name: batch.texts(name, day) for name in ("metering_point_id", "channel", "meter_serial", "quality_text")}
+        | {name: getattr(parts, name)[chosen] for name in ("start_at", "quantity", "counted")}
         | {
-            "source_id": np.full(len(rows), source.source_id, np.int32),
+            "source_id": np.full(len(chosen), source.source_id, np.int32),
             "account_key": directory.account_key[rank],
-            "values": _values(batch, rows),
+            "values": _values(batch.days.values, parts.first_value[chosen], parts.count[chosen]),
         },
     )
-    staged.rows["interval_days"] = StagedRows.ordered(table, batch.period[rows], bucket)
+    staged.rows["interval_days"] = StagedRows.ordered(table, period, bucket)
     staged.touched |= {("bucket", int(b)) for b in np.unique(bucket)}
-    staged.row_account += count_rows(source.source_id, batch.period[rows], batch.of("kind")[rows], batch.status[rows], batch.of("quantity")[rows])
+    staged.row_account += count_rows(
+        source.source_id, period, batch.of("kind")[day], parts.status[chosen], parts.quantity[chosen], counted=parts.counted[chosen]
+    )
 
 
-def _values(batch: _Days, rows: npt.NDArray[np.int64]) -> Any:
-    """The intervals of some days as a list column."""
-    first, count = batch.of("first_value")[rows], batch.of("count")[rows].astype(np.int64)
+def _values(values: npt.NDArray[np.int64], first: npt.NDArray[np.int64], count: npt.NDArray[np.int64]) -> Any:
+    """The intervals of some parts as a list column."""
     offsets = np.concatenate([[0], np.cumsum(count)])
     places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first, count)
     item = pa.field("item", pa.int64(), nullable=False)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(batch.days.values[places]), type=pa.list_(item))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values[places]), type=pa.list_(item))
 
 
-def _stage_set_aside(staged: Staged, batch: _Days, text: bytes, source: Source, rivalry: Rivalry) -> None:
+def _stage_set_aside(staged: Staged, batch: _Days, parts: _Parts, text: bytes, source: Source, rivalry: Rivalry) -> None:
+    """Copies, losers and rejected days as one row each; of a day that is live in part, a row for each part that is not."""
     copies = batch.found != NEW
     losers = batch.superseded & ~copies
-    rows = np.flatnonzero(copies | losers | (batch.status != _OK))
-    reason = np.where(copies | losers, _OK, batch.status)[rows]
-    disposition = np.array([Reason(code).disposition for code in reason.tolist()], dtype=object)
-    disposition[copies[rows]] = Disposition.DUPLICATE
-    disposition[losers[rows]] = Disposition.SUPERSEDED
-    length = batch.of("source_length")[rows]
-    rejected = np.array([place == Disposition.REJECTED for place in disposition], bool)
-    plain = ("record_hi", "record_lo", "content_hash", "source_offset", "kind", "start_at", "quantity", "quality", "updated_at")
+    whole = np.flatnonzero(copies | losers | (batch.status != _OK))
+    lost = np.flatnonzero(parts.status != _OK)
+    day = np.concatenate([whole, parts.day[lost]])
+    reason = np.concatenate([np.where(copies | losers, _OK, batch.status)[whole], parts.status[lost]])
+    override = np.zeros(len(day), np.uint8)  # 0 as the reason says, 1 duplicate, 2 superseded
+    override[: len(whole)] = np.where(copies[whole], 1, np.where(losers[whole], 2, 0))
+    counted = np.concatenate([np.ones(len(whole), np.uint8), parts.counted[lost]])
+    quantity = np.concatenate([batch.of("quantity")[whole], parts.quantity[lost]])
+    period = np.concatenate([batch.period[whole], parts.period[lost]])
+    places = [_OVERRIDES[code] or Reason(why).disposition for code, why in zip(override.tolist(), reason.tolist(), strict=True)]
+    length = batch.of("source_length")[day]
+    rejected = np.array([place == Disposition.REJECTED for place in places], bool)
+    plain = ("record_hi", "record_lo", "content_hash", "source_offset", "kind", "quality", "updated_at")
     table = table_of(
         "set_aside",
-        {name: batch.of(name)[rows] for name in plain}
+        {name: batch.of(name)[day] for name in plain}
         | {
-            "source_id": np.full(len(rows), source.source_id, np.int32),
+            "source_id": np.full(len(day), source.source_id, np.int32),
             "source_length": length,
-            "disposition": pa.array(disposition, pa.string()),
+            "disposition": pa.array([str(place) for place in places], pa.string()),
             "reason": reason.astype(np.uint8),
-            "period": batch.period[rows].astype(np.int32),
-            "service_id": batch.texts("metering_point_id", rows),
+            "period": period.astype(np.int32),
+            "service_id": batch.texts("metering_point_id", day),
+            "start_at": np.concatenate([batch.of("start_at")[whole], parts.start_at[lost]]),
+            "quantity": quantity,
+            "counted": counted,
             "raw": raw_slices(
-                np.frombuffer(text, np.uint8), batch.of("source_offset")[rows], np.where(rejected, length, 0).astype(np.int32)
+                np.frombuffer(text, np.uint8), batch.of("source_offset")[day], np.where(rejected, length, 0).astype(np.int32)
             ),
         },
     )
     staged.rows["set_aside"] = StagedRows.whole(pa.concat_tables([table, rivalry.set_aside]))
-    overrides = (None, Disposition.DUPLICATE, Disposition.SUPERSEDED)
-    for chosen, override in zip((~copies & ~losers, copies, losers), overrides, strict=True):
-        picked = rows[chosen[rows]]
+    for code, disposition in enumerate(_OVERRIDES):
+        chosen = override == code
         staged.row_account += count_rows(
-            source.source_id, batch.period[picked], batch.of("kind")[picked], reason[chosen[rows]], batch.of("quantity")[picked],
-            disposition=override,
+            source.source_id, period[chosen], batch.of("kind")[day[chosen]], reason[chosen], quantity[chosen],
+            counted=counted[chosen], disposition=disposition,
         )  # fmt: skip
+
+
+_OVERRIDES = (None, Disposition.DUPLICATE, Disposition.SUPERSEDED)
 
 
 def precedence(quality: int, updated_at: int, content_hash: int) -> tuple[int, int, int]:
@@ -204,15 +258,14 @@ class _Versions:
         members: dict[Key, list[int]] = defaultdict(list)
         for row in np.flatnonzero(np.isin(self.hi, contested)).tolist():
             members[int(self.hi[row]), int(self.lo[row])].append(row)
-        periods = {int(self.batch.period[row]) for rows in members.values() for row in rows}
-        stored = stored_versions(self.snapshot, ("interval_days", "set_aside"), set(members), periods, losers=True)
+        stored = stored_versions(self.snapshot, ("interval_days", "set_aside"), set(members), self.batch.periods, losers=True)
         withdrawn = [row for key, rows in members.items() for row in self._settle_day(rows, stored.get(key, []))]
         if withdrawn:
             withdraw(rivalry, withdrawn, Disposition.SUPERSEDED, Reason.OK)
         return rivalry
 
     def _settle_day(self, rows: list[int], stored: list[StoredRow]) -> list[StoredRow]:
-        """Decide one day; returns the stored version that a better one replaces."""
+        """Decide one day; returns the stored rows (one, or one a part) of the version that a better one replaces."""
         held = {entry.row["content_hash"] for entry in stored}
         firsts: dict[int, int] = {}
         for row in rows:

@@ -109,8 +109,9 @@ def withdraw(rivalry: Rivalry, rows: list[StoredRow], disposition: Disposition, 
             values.append(stored.row[name])
         base = (stored.row["source_id"], stored.period, stored.row["kind"])
         quantity = stored.row["quantity"]
-        rivalry.row_account.append(RowCount(*base, stored.disposition, stored.reason, -1, -quantity))
-        rivalry.row_account.append(RowCount(*base, disposition, reason, 1, quantity))
+        counted = stored.row.get("counted", 1)
+        rivalry.row_account.append(RowCount(*base, stored.disposition, stored.reason, -counted, -quantity))
+        rivalry.row_account.append(RowCount(*base, disposition, reason, counted, quantity))
         if stored.table != "set_aside":
             rivalry.touched.add(("bucket", stored.bucket))
         rivalry.open_periods.add(stored.period)
@@ -141,6 +142,7 @@ def set_aside_again(rows: list[StoredRow], disposition: Disposition, reason: Rea
             "service_id": services,
             "quality": np.array(column("quality", 0), np.uint8),
             "updated_at": np.array(column("updated_at", 0), np.int64),
+            "counted": np.array(column("counted", 1), np.uint8),
             "raw": column("raw", b""),
         },
     )

@@ -13,11 +13,11 @@ _KINDS, _REASONS = 8, 256
 
 
 @kernel()
-def sum_by_code(codes, quantity, rows, high, low):  # type: ignore[no-untyped-def]
+def sum_by_code(codes, counted, quantity, rows, high, low):  # type: ignore[no-untyped-def]
     """Count and sum quantities per code, the sum in two limbs of 32 bits so that it cannot overflow."""
     for i in range(codes.shape[0]):
         code = codes[i]
-        rows[code] += 1
+        rows[code] += counted[i]
         high[code] += quantity[i] >> 32
         low[code] += quantity[i] & 0xFFFFFFFF
 
@@ -29,18 +29,23 @@ def count_rows(
     status: npt.NDArray[np.uint8],
     quantity: npt.NDArray[np.int64],
     *,
+    counted: npt.NDArray[np.uint8] | None = None,
     disposition: Disposition | None = None,
 ) -> list[RowCount]:
-    """Entries of one source for equal-length arrays; `disposition` overrides what the reason implies (duplicate, superseded)."""
+    """Entries of one source for equal-length arrays; `disposition` overrides what the reason implies (duplicate, superseded).
+
+    A row with `counted` 0 is a further part of a record that is counted elsewhere: only its quantity counts.
+    """
     if not len(period):
         return []
     periods, slot = np.unique(period, return_inverse=True)
     codes = (slot * _KINDS + kind) * _REASONS + status
     size = len(periods) * _KINDS * _REASONS
     rows, high, low = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
-    sum_by_code(codes.astype(np.int64), quantity, rows, high, low)
+    ones = np.ones(len(period), np.uint8) if counted is None else counted
+    sum_by_code(codes.astype(np.int64), ones, quantity, rows, high, low)
     entries = []
-    for code in np.flatnonzero(rows).tolist():
+    for code in np.flatnonzero(rows | high | low).tolist():
         slot_kind, reason_code = divmod(code, _REASONS)
         reason = Reason(reason_code)
         entries.append(

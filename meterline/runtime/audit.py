@@ -85,12 +85,14 @@ def stored_frame(snapshot: Snapshot, calendar: Calendar) -> pl.DataFrame:
     """The same, counted anew from live stored rows; memory is that of one file at a time."""
     counts = [pl.DataFrame(schema=_ACCOUNT)]
     for table in ("rated_calls", "interval_days"):
-        for _, rows in snapshot.pieces(table, columns=["source_id", "kind", "quantity", "start_at"]):
+        parts = ["counted"] if table == "interval_days" else []
+        for _, rows in snapshot.pieces(table, columns=["source_id", "kind", "quantity", "start_at", *parts]):
             periods = calendar.periods(rows["start_at"].cast(pa.int64()).to_numpy())
             frame = pl.DataFrame({"source_id": rows["source_id"].to_numpy(), "kind": rows["kind"].to_numpy(),
-                                  "quantity": rows["quantity"].to_numpy(), "period": periods})  # fmt: skip
+                                  "quantity": rows["quantity"].to_numpy(), "period": periods,
+                                  "counted": rows["counted"].to_numpy() if parts else np.ones(rows.num_rows, np.uint8)})  # fmt: skip
             counts.append(_counted(frame.with_columns(disposition=pl.lit(str(Disposition.BILLED)), reason=pl.lit(0))))
-    names = ["source_id", "kind", "quantity", "period", "disposition", "reason"]
+    names = ["source_id", "kind", "quantity", "period", "disposition", "reason", "counted"]
     for _, rows in snapshot.pieces("set_aside", columns=names):
         frame = pl.DataFrame({name: rows[name].to_numpy(zero_copy_only=False) for name in names if name != "disposition"})
         counts.append(_counted(frame.with_columns(disposition=pl.Series(rows["disposition"].to_pylist(), dtype=pl.String))))
@@ -100,7 +102,7 @@ def stored_frame(snapshot: Snapshot, calendar: Calendar) -> pl.DataFrame:
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
     place = ["source_id", "period", "kind", "disposition", "reason"]
     counted = frame.with_columns(pl.min_horizontal(pl.col("kind").cast(pl.Int64), pl.lit(7)).alias("kind")).group_by(place).agg(
-        rows=pl.len().cast(pl.Int64), quantity=pl.col("quantity").cast(pl.Int128).sum()
+        rows=pl.col("counted").cast(pl.Int64).sum(), quantity=pl.col("quantity").cast(pl.Int128).sum()
     )
     return counted.select(pl.col(name).cast(dtype) for name, dtype in _ACCOUNT.items())
 
@@ -232,15 +234,15 @@ def _once(snapshot: Snapshot) -> tuple[list[Fault], str]:
     copies = frame.filter(pl.col("disposition") == str(Disposition.DUPLICATE)).select(key)
     versions = frame.filter(pl.col("disposition") != str(Disposition.DUPLICATE)).select(key)
     contested = copies.select(key[:2]).unique()
-    held = pl.concat([billed.join(contested, on=key[:2], how="semi"), versions.join(contested, on=key[:2], how="semi")])
+    held = pl.concat([billed.select(key).join(contested, on=key[:2], how="semi"), versions.join(contested, on=key[:2], how="semi")])
     contents = held.group_by(key[:2]).agg(contents=pl.col("content_hash"))
     checked = copies.join(contents, on=key[:2], how="left").with_columns(pl.col("contents").fill_null([]))
     return invariants.once_holds(billed, conflicts, checked), f"{billed.height} billed ids, {copies.height} copies, {conflicts.height} in conflict"
 
 
 def _keys(snapshot: Snapshot, table: str) -> pl.DataFrame:
-    rows = snapshot.read(table, columns=["record_hi", "record_lo", "content_hash"])
-    return pl.DataFrame({name: rows[name].to_numpy() for name in rows.column_names})
+    rows = snapshot.read(table, columns=["record_hi", "record_lo", "content_hash", "start_at"])
+    return pl.DataFrame({name: rows[name].cast(pa.int64()).to_numpy() if name == "start_at" else rows[name].to_numpy() for name in rows.column_names})
 
 
 def _chain(log: CommitLog, snapshot: Snapshot) -> tuple[list[Fault], str]:

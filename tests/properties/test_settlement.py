@@ -59,18 +59,17 @@ def worlds(draw: st.DrawFn) -> World:
                 )
             for name in draw(st.sets(st.sampled_from(["VAT", "city"]), max_size=2)):
                 taxes.append(version | {"name": name, "rate_ppm": draw(st.sampled_from([0, 77_000, 190_000, 1_000_000]))})
-    contracts = []
+    contracts: list[dict[str, Any]] = []
     for _ in range(draw(st.integers(0, 6))):
         from_at, to_at = draw(instants), draw(st.one_of(instants, st.just(INT64_MAX)))
-        contracts.append(
-            {
-                "service_id": draw(st.sampled_from(["s0", "s1", "s2"])),
-                "account_id": draw(st.sampled_from(["A0", "A1", "A2", "A3"])),
-                "tariff_id": draw(st.sampled_from(["mobile", "power", "free"])),
-                "effective_from_at": from_at,
-                "effective_to_at": to_at,
-            }
-        )
+        key = {
+            "service_id": draw(st.sampled_from(["s0", "s1", "s2"])),
+            "account_id": draw(st.sampled_from(["A0", "A1", "A2", "A3"])),
+            "tariff_id": draw(st.sampled_from(["mobile", "power", "free"])),
+        }
+        same = [contract for contract in contracts if key.items() <= contract.items()]
+        if all(to_at <= other["effective_from_at"] or other["effective_to_at"] <= from_at for other in same):
+            contracts.append(key | {"effective_from_at": from_at, "effective_to_at": to_at})
     usage = [_usage(draw) for _ in range(draw(st.integers(0, 8)))]
     carrying = draw(st.sets(st.sampled_from(["A0", "A1", "A3"])))
     carried = [

@@ -49,7 +49,9 @@ class RatingTwin:
                 for prefix, rate in zip(to.prefixes, of_prefix, strict=True):
                     found.setdefault(prefix, []).append((rule, rate))
 
-    def price(self, kind: UsageKind, digits: str, start_at: int, quantity: int, *, elapsed: int = 0, with_fee: bool = True) -> TwinPrice:
+    def price(
+        self, kind: UsageKind, digits: str, start_at: int, quantity: int, *, elapsed: int = 0, with_fee: bool = True
+    ) -> TwinPrice:
         """Price one record; with `elapsed` an allowance has paid that much and, `with_fee` false, the first increment too."""
         if quantity == 0:
             return TwinPrice(Reason.ZERO_USAGE)

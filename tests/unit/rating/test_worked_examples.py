@@ -1,4 +1,4 @@
-"""The worked examples of the rating reference (§11), E01 to E17 as far as no balance takes part: kernel, twin and explanation agree."""
+"""The worked examples of the rating reference (§11) in which no balance takes part: kernel, twin and explanation agree."""
 
 from __future__ import annotations
 
@@ -35,13 +35,17 @@ E06 = peak_and_off(
     tiered((0, "0.30", 60), (60, "0.12", 1), fee="0.05"), tiered((0, "0.20", 60), (60, "0.06", 1), fee="0.05")
 )
 E08 = tariff(
-    voice(minute("0.02"), window="friday night", weight=10), voice(minute("0.10")), windows=(window("friday night", 22, 6, weekdays=[5]),)
+    voice(minute("0.02"), window="friday night", weight=10),
+    voice(minute("0.10")),
+    windows=(window("friday night", 22, 6, weekdays=[5]),),
 )
 E09 = tariff(
     voice(minute("0.02"), window="night"), voice(minute("0.08"), window="day"), windows=(window("night", 0, 3), window("day", 3))
 )
 E10 = tariff(
-    voice(minute("0.02"), window="night"), voice(minute("0.08"), window="day"), windows=(window("night", 0, 2.5), window("day", 2.5))
+    voice(minute("0.02"), window="night"),
+    voice(minute("0.08"), window="day"),
+    windows=(window("night", 0, 2.5), window("day", 2.5)),
 )
 _E11A = [voice(minute("0.06"), window="day", weight=10), voice(minute("0.01"), window="happy hour", weight=30)]
 E11A_WINDOWS = (window("day"), window("happy hour", 18, 19))
@@ -132,7 +136,8 @@ def test_a_call_costs(case: str, of: Tariff, number: str, start: str, seconds: f
 def volume(price: str, per: int, increment: int, decimals: int, quantity: int) -> tuple[int, int]:
     rate = Rate("r", (Tier(0, nano(price), per, increment),))
     of = tariff((Rule(UsageKind.VOLUME, None, None, "r", 0, "Internet"), rate, ""), decimals=decimals)
-    rated = rate_calls(book_of(of), [0], [2], np.array([packed_number("")], dtype=np.uint64), [local(f"{TUE}T10:00")], [quantity])
+    nobody = np.array([packed_number("")], dtype=np.uint64)
+    rated = rate_calls(book_of(of), [0], [2], nobody, [local(f"{TUE}T10:00")], [quantity])
     return int(rated.charge_nano[0]), int(rated.charged_quantity[0])
 
 
@@ -141,27 +146,29 @@ def test_e15_volumes_are_one_multiplication() -> None:
     assert volume("0.10", 2**20, 10 * 1024, 5, 7_340_033) == (nano("0.70020"), 717 * 10 * 1024)
 
 
+WEEKENDS = tariff(voice(minute("1"), "44", "weekend"), windows=(window("weekend", weekdays=[6, 7]),))
+DAYS = tariff(voice(minute("1"), window="day"), windows=(window("day", 0, 20),))
 REFUSED = [
     ("E12 no such destination", E12, "33123456789", f"{TUE}T10:00", 180, Reason.NO_RATE_FOR_DESTINATION),
-    ("weekends only", tariff(voice(minute("1"), "44", "weekend"), windows=(window("weekend", weekdays=[6, 7]),)), "44", f"{TUE}T10:00", 60,
-     Reason.NO_RATE_AT_INSTANT),
-    ("hole in the middle", tariff(voice(minute("1"), window="day"), windows=(window("day", 0, 20),)), "44",
-     f"{TUE}T19:59", 120, Reason.NO_RATE_AT_INSTANT),
+    ("weekends only", WEEKENDS, "44", f"{TUE}T10:00", 60, Reason.NO_RATE_AT_INSTANT),
+    ("hole in the middle", DAYS, "44", f"{TUE}T19:59", 120, Reason.NO_RATE_AT_INSTANT),
     ("E16 zero usage", plain(minute("0.09", fee="0.05")), "49", f"{TUE}T10:00", 0, Reason.ZERO_USAGE),
     ("outside the book", plain(minute("0.09")), "49", "2031-01-01T10:00", 60, Reason.NO_RATE_AT_INSTANT),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("case", "of", "number", "start", "seconds", "reason"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_what_is_not_priced_says_why(case: str, of: Tariff, number: str, start: str, seconds: int, reason: Reason) -> None:
-    rated = rate_calls(book_of(of), [0], [0], np.array([packed_number(number)], dtype=np.uint64), [local(start)], [seconds * 1000])
+    packed = np.array([packed_number(number)], dtype=np.uint64)
+    rated = rate_calls(book_of(of), [0], [0], packed, [local(start)], [seconds * 1000])
     assert (Reason(rated.status[0]), int(rated.charge_nano[0]), int(rated.rule_index[0])) == (reason, 0, -1)
     why = explain_call(book_of(of), 0, 0, packed_number(number), local(start), seconds * 1000)
     assert why.status == reason and (reason == Reason.ZERO_USAGE or "not priced" in why.text())
 
 
 def test_a_record_without_tariff_is_refused_by_name_of_the_reason() -> None:
-    rated = rate_calls(book_of(E14), [-1], [0], np.array([packed_number("49")], dtype=np.uint64), [local(f"{TUE}T10:00")], [1000])
+    packed = np.array([packed_number("49")], dtype=np.uint64)
+    rated = rate_calls(book_of(E14), [-1], [0], packed, [local(f"{TUE}T10:00")], [1000])
     assert Reason(rated.status[0]) == Reason.NO_TARIFF_FOR_SUBJECT
 
 

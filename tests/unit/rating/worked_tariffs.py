@@ -47,7 +47,9 @@ def window(name: str, start: float = 0, end: float = 24, **filters: Iterable[int
     return Window(name, start_us=int(start * HOUR_US), end_us=int(end * HOUR_US), **sets)  # type: ignore[arg-type]
 
 
-def minute(price: str, first_s: int = 1, next_s: int = 1, *, fee: str = "0", minimum: str = "0", cap: str = "", how: str = "free") -> Rate:
+def minute(
+    price: str, first_s: int = 1, next_s: int = 1, *, fee: str = "0", minimum: str = "0", cap: str = "", how: str = "free"
+) -> Rate:
     """A price per minute in first/next increments of whole seconds."""
     tiers = [Tier(0, nano(price), 60_000, first_s * 1000)]
     if first_s != next_s:
@@ -57,12 +59,14 @@ def minute(price: str, first_s: int = 1, next_s: int = 1, *, fee: str = "0", min
 
 def tiered(*tiers: tuple[int, str, int], fee: str = "0") -> Rate:
     """(from second, price per minute, step in seconds)."""
-    return Rate(str(tiers), tuple(Tier(start * 1000, nano(price), 60_000, step * 1000) for start, price, step in tiers), nano(fee))
+    steps = tuple(Tier(start * 1000, nano(price), 60_000, step * 1000) for start, price, step in tiers)
+    return Rate(str(tiers), steps, nano(fee))
 
 
 def voice(rate: Rate, prefix: str = "", window: str | None = None, weight: int = 0) -> tuple[Rule, Rate, str]:
     """A rule with its rate for one prefix, all numbers if empty."""
-    return Rule(UsageKind.VOICE, prefix or None, window, rate.name, weight, f"{prefix or 'any'} {window or 'always'}"), rate, prefix
+    item = f"{prefix or 'any'} {window or 'always'}"
+    return Rule(UsageKind.VOICE, prefix or None, window, rate.name, weight, item), rate, prefix
 
 
 def tariff(
@@ -78,7 +82,8 @@ def tariff(
     tariff_id: str = "t",
 ) -> Tariff:
     """One open version; each prefix is a destination of its own name."""
-    prefixes = sorted({prefix for _, _, prefix in entries if prefix} | {to for one in allowances for to in one.destinations or ()})
+    limited_to = {to for one in allowances for to in one.destinations or ()}
+    prefixes = sorted({prefix for _, _, prefix in entries if prefix} | limited_to)
     version = TariffVersion(
         "1",
         YEAR[0] - DAY_US * 700,

@@ -75,6 +75,8 @@ def test_tax_of_the_period_is_that_in_force_at_its_end() -> None:
     assert amounts(settle(usage=[usage_row("A", "calls", 100 * CENT)], taxes=taxes).lines, "tax") == [16 * CENT]
     ended = [("mobile", 0, change, "VAT", 190_000)]
     assert amounts(settle(usage=[usage_row("A", "calls", 100 * CENT)], taxes=ended).lines, "tax") == [19 * CENT]
+    past = [("mobile", 0, at("2026-10-01"), "VAT", 190_000)]
+    assert amounts(settle(usage=[usage_row("A", "calls", 100 * CENT)], taxes=past).lines, "tax") == []
     future = [("mobile", 0, at("2026-11-01"), "VAT", 190_000), ("mobile", at("2026-11-01"), OPEN, "VAT", 160_000)]
     assert amounts(settle(usage=[usage_row("A", "calls", 100 * CENT)], taxes=future).lines, "tax") == [19 * CENT]
 

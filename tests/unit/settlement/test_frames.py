@@ -21,7 +21,7 @@ WRONG = {
         ("A000123", "A000123", "", "Ada again", "EUR"),
     ],
     "usage": [usage_row("A000132", "calls", 1), usage_row("A000123", "calls", 10**22)],
-    "contracts": [("s1", "nobody", "mobile", 0, 1)],
+    "contracts": [("s1", "nobody", "mobile", 0, 1), ("s2", "A000123", "mobile", 0, 9), ("s2", "A000123", "mobile", 8, 12)],
     "fees": [
         ("mobile", 0, 100, "Basic", 1, True, "v1"),
         ("mobile", 50, 200, "Basic", 1, True, "v2"),

@@ -1,0 +1,5 @@
+"""`python -m meterline` is the command `meterline`."""
+
+from meterline.cli import main
+
+main()
