@@ -90,7 +90,8 @@ class CallLayout:
         faults = [fault for column in self.columns if (fault := self._header_fault(column, names))]
         if faults:
             raise RefusedFileError(faults)
-        columns = tuple(column if column.name is None else replace(column, index=names.index(column.name)) for column in self.columns)
+        places = [names.index(column.name) if column.name is not None else column.index for column in self.columns]
+        columns = tuple(replace(column, index=index) for column, index in zip(self.columns, places, strict=True))
         bound = replace(self, columns=columns)
         counted = bound.fields if bound.fields is not None else len(names)
         return replace(bound, fields=counted if counted >= bound.fields_needed else None)

@@ -1,4 +1,4 @@
-"""Call-record files to columns: the batch arena, the decoder of one layout, the whole-file check, and one line split for people."""
+"""Call-record files to columns: the batch arena, the decoder of one layout, the check of a whole file, a line split for people."""
 
 from __future__ import annotations
 
@@ -144,19 +144,15 @@ def check_call_file(path_or_prefix: Path | bytes, layout: CallLayout) -> None:
     """
     where = "file" if isinstance(path_or_prefix, bytes) else str(path_or_prefix)
     prefix = path_or_prefix if isinstance(path_or_prefix, bytes) else _prefix_of(path_or_prefix)
+    must_be, next_step = f"{layout.encoding} text", "have it written as such, or unpack it"
     if prefix.startswith(_UTF16_MARKS):
-        raise RefusedFileError(
-            Fault(where, "UTF-16 text", must_be=layout.encoding, next_step="have it written as UTF-8", code="not_text")
-        )
+        raise RefusedFileError(Fault(where, "UTF-16 text", must_be=must_be, next_step=next_step, code="not_text"))
     if b"\0" in prefix:
-        at = prefix.index(b"\0")
-        raise RefusedFileError(
-            Fault(f"{where}: byte {at}", "NUL byte", must_be=f"{layout.encoding} text", next_step="unpack or convert it", code="not_text")
-        )
-    lines = prefix.split(b"\n", 1)
+        where = f"{where}: byte {prefix.index(0)}"
+        raise RefusedFileError(Fault(where, "NUL byte", must_be=must_be, next_step=next_step, code="not_text"))
     if layout.header_lines:
         try:
-            layout.bound_to(lines[0])
+            layout.bound_to(prefix.split(b"\n", 1)[0])
         except RefusedFileError as refused:
             faults = [Fault(f"{where}:1", f.what, f.was, f.must_be, f.next_step, f.code) for f in refused.faults]
             raise RefusedFileError(faults) from refused
@@ -177,7 +173,8 @@ def split_line(layout: CallLayout, raw: bytes) -> dict[str, str]:
     texts = split_fields(line, layout.separator, layout.quote)
     if texts is None:
         texts = line.split(layout.separator)
-    named = {column.target: texts[column.index] for column in layout.columns if column.index is not None and column.index < len(texts)}
+    there = range(len(texts))
+    named = {column.target: texts[column.index] for column in layout.columns if column.index is not None and column.index in there}
     constants = {column.target: column.constant for column in layout.columns if column.constant is not None}
     used = {column.index for column in layout.columns}
     return {**constants, **named, **{f"field {index}": text for index, text in enumerate(texts) if index not in used}}

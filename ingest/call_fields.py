@@ -63,14 +63,14 @@ _WORD = np.int64(8)
 
 
 class Lines(NamedTuple):
-    """`count` addressed lines of one strip, whose text is at address `text`; see call_rows for what the lists mean."""
+    """`total` addressed lines of one strip, whose text is at address `text`; see call_rows for what the lists mean."""
 
     text: int
     entries: npt.NDArray[np.int32]
     first: npt.NDArray[np.int32]
     cut: npt.NDArray[np.int32]
     row: npt.NDArray[np.int32]
-    count: int
+    total: int
 
 
 @tight_kernel
@@ -109,7 +109,7 @@ def long_value_code(text: np.int64, start: np.int64, length: np.int64, table: np
 @tight_kernel
 def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """kind; BAD_KIND where the text is none of the declared ones."""
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         if plan.kind_field == ABSENT:
             out.kind[row] = np.uint8(plan.constant_kind)
@@ -154,7 +154,7 @@ def packed_international(text: np.int64, start: np.int64, end: np.int64, rules: 
 @tight_kernel
 def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """served_number; BAD_IDENTIFIER where it is empty or no number."""
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, plan.served_field)
         packed = packed_international(lines.text, start, end, plan.number_rules)
@@ -165,7 +165,7 @@ def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
 @tight_kernel
 def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """called_number, EMPTY_NUMBER where there is none; BAD_IDENTIFIER where it is no number, or empty for voice or a message."""
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         packed = _EMPTY_NUMBER
         if plan.called_field != ABSENT:
@@ -181,7 +181,7 @@ def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
 def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """start_at; BAD_TIMESTAMP, NONEXISTENT_LOCAL_TIME, AMBIGUOUS_LOCAL_TIME."""
     axis, segment = plan.axis, np.int64(0)
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, plan.start_field)
         fault = _NOTHING
@@ -231,7 +231,7 @@ def odd_quantity(text: np.int64, start: np.int64, end: np.int64) -> np.int64:
 
 @tight_kernel
 def long_quantity(text: np.int64, start: np.int64, end: np.int64, value: np.int64) -> np.int64:
-    """The number of more than eight digits of which the first eight are `value`; from 17 digits on, too large whatever they are."""
+    """The number of more than eight digits of which the first eight are `value`; 17 digits or more are too large in any case."""
     for at in range(start + _WORD, end):
         if load_byte(text, at) < _DIGIT_0 or load_byte(text, at) > _DIGIT_9:
             return -np.int64(_BAD_NUMBER)
@@ -243,7 +243,7 @@ def long_quantity(text: np.int64, start: np.int64, end: np.int64, value: np.int6
 @tight_kernel
 def begin_quantities(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """quantity of lines that no column adds to: one message where the layout does not count them, else nothing."""
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         out.quantity[row] = plan.default_messages if out.kind[row] == _MESSAGE else 0
 
@@ -255,7 +255,7 @@ def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns
     BAD_NUMBER, NEGATIVE_QUANTITY, QUANTITY_OUT_OF_RANGE; a line of another kind may leave the field empty.
     """
     field, kind, scale, most = column[0], np.uint8(column[1]), column[2], column[3]
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, field)
         value = written_quantity(lines.text, start, end, most)
@@ -270,7 +270,7 @@ def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns
 @tight_kernel
 def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """QUANTITY_OUT_OF_RANGE of a sum; then UNANSWERED and ZERO_USAGE, which leave the row readable."""
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         fault = _ZERO_USAGE if out.quantity[row] == 0 else _NOTHING
         if plan.disposition_field != ABSENT:
@@ -339,7 +339,7 @@ def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     BAD_IDENTIFIER where node or sequence is empty, longer than KEY_BYTES_MAX, wrongly encoded or holds a control character.
     """
     node_text, node_size = np.int64(plan.node_text.ctypes.data), np.int64(plan.node_text.size) - _WORD
-    for line in range(lines.count):
+    for line in range(lines.total):
         row = np.uint64(lines.row[line])
         seed = min(np.int64(out.kind[row]), np.int64(_VOLUME) + 1)
         hi, lo = plan.seed_hi[seed], plan.seed_lo[seed]

@@ -49,7 +49,7 @@ class LayoutNodes:
         entries: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value not in known:
-                was = key.value if isinstance(key, yaml.ScalarNode) else key.id
+                was = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or list"
                 hint = did_you_mean(was, known) if isinstance(key, yaml.ScalarNode) else ""
                 must_be = "one of " + ", ".join(known)
                 self.fault(key, f"{name}: unknown key", was=repr(was), must_be=must_be, next_step=hint, code="unknown_key")
@@ -62,7 +62,7 @@ class LayoutNodes:
     def text(self, node: yaml.Node, name: str) -> str | None:
         if isinstance(node, yaml.ScalarNode):
             return str(node.value)
-        self.fault(node, f"{name}: not a single value", was=f"a {node.id}", must_be="a text", code="bad_type")
+        self.fault(node, f"{name}: not a single value", was="a mapping or list", must_be="a text", code="bad_type")
         return None
 
     def integer(self, node: yaml.Node, name: str, low: int, high: int) -> int | None:
@@ -72,7 +72,8 @@ class LayoutNodes:
             return None
         if text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high:
             return int(text)
-        self.fault(node, f"{name}: not such a number", was=repr(text), must_be=f"a whole number from {low} to {high}", code="bad_value")
+        must_be = f"a whole number from {low} to {high}"
+        self.fault(node, f"{name}: not such a number", was=repr(text), must_be=must_be, code="bad_value")
         return None
 
     def choice(self, node: yaml.Node, name: str, choices: Collection[str]) -> str | None:
@@ -80,7 +81,8 @@ class LayoutNodes:
         if text is None or text in choices:
             return text
         must_be = "one of " + ", ".join(choices)
-        self.fault(node, f"{name}: unknown value", was=repr(text), must_be=must_be, next_step=did_you_mean(text, choices), code="bad_value")
+        hint = did_you_mean(text, choices)
+        self.fault(node, f"{name}: unknown value", was=repr(text), must_be=must_be, next_step=hint, code="bad_value")
         return None
 
     def texts(self, node: yaml.Node, name: str) -> list[tuple[str, yaml.Node]]:

@@ -22,7 +22,8 @@ VALUE_BYTES_MAX = 32
 CONSTANT_BYTES_MAX = 64
 _PLACES = ("index", "name", "constant")
 _LAYOUT_KEYS = (
-    "layout", "format", "separator", "header_lines", "quote", "encoding", "zone", "ambiguous", "fields", "columns", "number_rules",
+    "layout", "format", "separator", "header_lines", "quote", "encoding", "zone", "ambiguous", "fields", "columns",
+    "number_rules",
 )  # fmt: skip
 
 
@@ -127,7 +128,8 @@ def _character(nodes: LayoutNodes, entries: dict[str, yaml.Node], key: str, defa
         return default
     if len(text) == 1 and text.isascii() and not text.isalnum() and (text == "\t" or text.isprintable()):
         return text
-    nodes.fault(entries[key], f"{key}: not usable", was=repr(text), must_be="one ASCII character, no letter or digit", code="bad_value")
+    must_be = "one ASCII character, no letter or digit"
+    nodes.fault(entries[key], f"{key}: not usable", was=repr(text), must_be=must_be, code="bad_value")
     return default
 
 
@@ -135,14 +137,15 @@ def _zone(nodes: LayoutNodes, entries: dict[str, yaml.Node], columns: tuple[Call
     if "zone" not in entries:
         start = next((column for column in columns if column.target == "start_at"), None)
         if start is not None and start.format in STAMP_FORMATS and STAMP_FORMATS[start.format].is_local:
-            nodes.fault(root, "`zone` is missing", must_be="given for stamps in local time", next_step="write `zone: UTC` if they are in UTC",
-                        code="missing_key")  # fmt: skip
+            must_be, hint = "given for stamps in local time", "write `zone: UTC` if they are in UTC"
+            nodes.fault(root, "`zone` is missing", must_be=must_be, next_step=hint, code="missing_key")
         return "UTC"
     name = nodes.text(entries["zone"], "zone")
     try:
         zone_of(name or "UTC")
     except ConfigurationError:
-        nodes.fault(entries["zone"], "zone: no such time zone", was=repr(name), must_be="an IANA name such as Europe/Berlin", code="unknown_zone")
+        must_be = "an IANA name such as Europe/Berlin"
+        nodes.fault(entries["zone"], "zone: no such time zone", was=repr(name), must_be=must_be, code="unknown_zone")
     return name or "UTC"
 
 
@@ -161,7 +164,8 @@ def _number_rules(nodes: LayoutNodes, node: yaml.Node) -> NumberRules:
     if "national_prefix" in entries and "country_code" not in entries:
         nodes.fault(node, "number_rules: national_prefix without country_code", must_be="given together", code="missing_key")
     if texts["national_prefix"] and texts["national_prefix"] == texts["international_prefix"]:
-        nodes.fault(node, "number_rules: both prefixes are the same", was=repr(texts["national_prefix"]), must_be="different", code="bad_value")
+        was = repr(texts["national_prefix"])
+        nodes.fault(node, "number_rules: both prefixes are the same", was=was, must_be="different", code="bad_value")
     return NumberRules(**texts)
 
 
@@ -180,11 +184,13 @@ def _column(nodes: LayoutNodes, target: str, node: yaml.Node, header_lines: int)
     given = [place for place in rules.keys if place in _PLACES and place in entries]
     if isinstance(node, yaml.MappingNode) and len(given) != 1:
         must_be = "exactly one of " + ", ".join(key for key in rules.keys if key in _PLACES)
-        nodes.fault(node, f"{where}: its place is not clear", was=" and ".join(given) or "none", must_be=must_be, code="bad_place")
+        was = " and ".join(given) or "none"
+        nodes.fault(node, f"{where}: its place is not clear", was=was, must_be=must_be, code="bad_place")
     index = nodes.integer(entries["index"], f"{where}.index", 0, FIELDS_MAX - 1) if "index" in entries else None
     name = nodes.text(entries["name"], f"{where}.name") if "name" in entries else None
     if name is not None and not header_lines:
-        nodes.fault(entries["name"], f"{where}: by name, but the file has no header", must_be="by index, or header_lines at least 1", code="bad_place")
+        must_be = "by index, or header_lines at least 1"
+        nodes.fault(entries["name"], f"{where}: by name, but the file has no header", must_be=must_be, code="bad_place")
     return CallColumn(
         target=target,
         index=index,
@@ -231,7 +237,9 @@ def _values(nodes: LayoutNodes, entries: dict[str, yaml.Node], target: str, node
         return ()
     if "constant" in entries:
         nodes.fault(entries[key], f"columns.{target}: {key} beside constant", must_be="only one of them", code="bad_place")
-    meanings = nodes.mapping(entries[key], "columns.kind.values", tuple(CALL_KINDS)) if target == "kind" else {"answered": entries[key]}
+    meanings = {"answered": entries[key]}
+    if target == "kind":
+        meanings = nodes.mapping(entries[key], "columns.kind.values", tuple(CALL_KINDS))
     pairs: dict[str, str] = {}
     for meaning, member in meanings.items():
         for text, text_node in nodes.texts(member, f"columns.{target}.{key}"):
@@ -246,21 +254,22 @@ def _check_value(nodes: LayoutNodes, text: str, node: yaml.Node, name: str, take
     if text in taken:
         nodes.fault(node, f"{name}: text given twice", was=repr(text), must_be="given once", code="repeated_value")
     elif len(text.encode()) > VALUE_BYTES_MAX or not (text or may_be_empty) or not text.isprintable():
-        nodes.fault(node, f"{name}: not usable", was=repr(text), must_be=f"printable text of 1 to {VALUE_BYTES_MAX} bytes", code="bad_value")
+        must_be = f"printable text of 1 to {VALUE_BYTES_MAX} bytes"
+        nodes.fault(node, f"{name}: not usable", was=repr(text), must_be=must_be, code="bad_value")
 
 
 def _check_whole(nodes: LayoutNodes, entries: dict[str, yaml.Node], layout: CallLayout) -> None:
     """What spans several entries."""
     if layout.quote and layout.quote == layout.separator:
-        nodes.fault(entries.get("quote", entries["separator"]), "quote and separator are the same", was=repr(layout.quote), must_be="different",
-                    code="bad_value")  # fmt: skip
+        was = repr(layout.quote)
+        nodes.fault(entries["quote"], "quote and separator are the same", was=was, must_be="different", code="bad_value")
     if "columns" not in entries:
         return
     for column in layout.columns:
         for text in (column.constant or "", *(text for text, _ in column.values)):
             if layout.encoding == "latin-1" and any(ord(letter) > 0xFF for letter in text):
-                nodes.fault(entries["columns"], f"columns.{column.target}: not in the encoding", was=repr(text), must_be="latin-1 letters",
-                            code="bad_value")  # fmt: skip
+                what = f"columns.{column.target}: not in the encoding"
+                nodes.fault(entries["columns"], what, was=repr(text), must_be="latin-1 letters", code="bad_value")
     if layout.column("kind") is None:
         return
     node, volume = entries["columns"], [t for t in ("volume", "bytes_up", "bytes_down") if layout.column(t)]
@@ -274,5 +283,5 @@ def _check_whole(nodes: LayoutNodes, entries: dict[str, yaml.Node], layout: Call
         nodes.fault(node, "columns: volume beside bytes_up or bytes_down", must_be="one or the other", code="bad_place")
     indexes = [column.index for column in layout.columns if column.index is not None]
     if layout.fields is not None and indexes and max(indexes) >= layout.fields:
-        nodes.fault(entries["fields"], "fields: fewer than the columns need", was=str(layout.fields), must_be=f"at least {max(indexes) + 1}",
-                    code="bad_value")  # fmt: skip
+        must_be = f"at least {max(indexes) + 1}"
+        nodes.fault(entries["fields"], "fields: fewer than the columns need", was=str(layout.fields), must_be=must_be, code="bad_value")

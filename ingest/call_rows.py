@@ -71,7 +71,7 @@ def strip_notes() -> StripNotes:
     """Fresh working memory."""
     lists = [np.zeros(STRIP_BYTES + PADDING_BYTES, dtype=np.int32) for _ in range(9)]
     texts = [np.zeros(STRIP_BYTES + 2 * PADDING_BYTES, dtype=np.uint8) for _ in range(2)]
-    return StripNotes(*lists, *texts)
+    return StripNotes(*lists, *texts)  # type: ignore[arg-type]  # nine lists, then two texts
 
 
 @tight_kernel
@@ -113,7 +113,9 @@ def note_entries(
 
 
 @tight_kernel
-def note_line_end(ends: npt.NDArray[np.int32], lines: np.int64, count: np.int64, marks: np.uint64, line_ends: np.uint64) -> np.int64:
+def note_line_end(
+    ends: npt.NDArray[np.int32], lines: np.int64, count: np.int64, marks: np.uint64, line_ends: np.uint64
+) -> np.int64:
     """Note the entry of the first of a block's line ends; 1, or 0 when the block has none."""
     ends[lines] = np.int32(count + bit_count(marks & ((line_ends & (~line_ends + _ONE)) - _ONE)))
     return np.int64(line_ends != _NONE)
@@ -150,7 +152,7 @@ def absorb_rest(raw: np.int64, at: np.int64, stop: np.int64, state: np.uint64) -
     """The state after the word at `at` of a text that ends at `stop`; unchanged when `at` is not before it."""
     left = stop - at
     absorbed = absorb(state, load_word(raw, min(at, stop)) & low_bytes(max(left, np.int64(0))), HI_MULTIPLIER)
-    return absorbed if left > 0 else state
+    return np.uint64(absorbed if left > 0 else state)
 
 
 @tight_kernel
@@ -167,7 +169,7 @@ def content_hash(raw: np.int64, start: np.int64, stop: np.int64) -> np.uint64:
         state = absorb_rest(raw, at, stop, state)
     elif at < stop:
         state = absorb(state, load_word(raw, stop - _WORD) >> np.uint64(8 * (_WORD - stop + at)), HI_MULTIPLIER)
-    return absorb(state, np.uint64(stop - start), HI_MULTIPLIER)
+    return np.uint64(absorb(state, np.uint64(stop - start), HI_MULTIPLIER))
 
 
 @tight_kernel
@@ -175,8 +177,8 @@ def hash_rows(raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes
     """content_hash of every row of the strip, four rows abreast: one lane alone waits for its own multiplications."""
     starts, stops, hashes = notes.starts, notes.stops, out.content_hash
     for row in range(0, rows & ~np.int64(3), 4):
-        a, b, c, d = np.int64(starts[row]), np.int64(starts[row + 1]), np.int64(starts[row + 2]), np.int64(starts[row + 3])
-        end_a, end_b, end_c, end_d = np.int64(stops[row]), np.int64(stops[row + 1]), np.int64(stops[row + 2]), np.int64(stops[row + 3])
+        a, end_a, b, end_b = np.int64(starts[row]), np.int64(stops[row]), np.int64(starts[row + 1]), np.int64(stops[row + 1])
+        c, end_c, d, end_d = np.int64(starts[row + 2]), np.int64(stops[row + 2]), np.int64(starts[row + 3]), np.int64(stops[row + 3])
         shortest = min(min(end_a - a, end_b - b), min(end_c - c, end_d - d))
         longest = max(max(end_a - a, end_b - b), max(end_c - c, end_d - d))
         hash_a = absorb(HI_SEED, _NONE, HI_MULTIPLIER)
@@ -230,7 +232,9 @@ def unquote_rows(
     for row in range(rows):
         start, stop = np.int64(notes.starts[row]), np.int64(notes.stops[row])
         count, end = unquote_line(plan, raw, start, stop, entry, to, notes)
-        fault = _line_fault(plan.fields, plan.fields_needed, stop - start, count) if count or stop - start > LINE_BYTES_MAX else _BAD_QUOTING
+        fault = _line_fault(plan.fields, plan.fields_needed, stop - start, count)
+        if count == 0 and fault != _LINE_TOO_LONG:
+            fault = _BAD_QUOTING
         out.status[filled + row] = fault
         if fault == OPEN:
             notes.first[readable], notes.cut[readable] = np.int32(entry), np.int32(end)

@@ -1,4 +1,4 @@
-"""Stamps of call records to UTC microseconds: the closed set of formats, a zone's local time axis, and the kernel that reads them."""
+"""Stamps of call records to UTC microseconds: the closed set of formats, a zone's wall clock, the functions that read them."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ BAD = np.int64(-Reason.BAD_TIMESTAMP)  # every good instant is positive; a bad o
 _FIRST_YEAR = np.uint64(FIRST_YEAR)
 _YEARS = np.uint64(LAST_YEAR - FIRST_YEAR + 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_MONTH_STARTS = [date(year, month, 1).toordinal() - _EPOCH_DAY for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)]
-MONTH_STARTS = np.array([*_MONTH_STARTS, date(LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH_DAY], dtype=np.int64)  # days since 1970
+_MONTHS = [(FIRST_YEAR + month // 12, month % 12 + 1) for month in range((LAST_YEAR - FIRST_YEAR + 1) * 12 + 1)]
+MONTH_STARTS = np.array([date(year, month, 1).toordinal() - _EPOCH_DAY for year, month in _MONTHS], dtype=np.int64)  # days since 1970
 _FIRST_US = np.int64(MONTH_STARTS[0] * 86_400 * US_PER_S)
 _END_US = np.int64(MONTH_STARTS[-1] * 86_400 * US_PER_S)
 
@@ -79,7 +79,8 @@ _TIME_MARKS = np.uint64(0x00003A00003A0000)  # ':' at 2 and 5
 _TIME_MARK_BYTES = np.uint64(0x0000FF0000FF0000)
 _DOT_MARKS = np.uint64(0x00002E00002E0000)  # '.' at 2 and 5
 _PAIR = np.uint64(0xFF)
-_U1, _U8, _U12, _U16, _U24, _U31, _U32, _U48, _U60, _U100 = (np.uint64(number) for number in (1, 8, 12, 16, 24, 31, 32, 48, 60, 100))
+_U1, _U8, _U12, _U16, _U24 = (np.uint64(number) for number in (1, 8, 12, 16, 24))
+_U31, _U32, _U48, _U60, _U100 = (np.uint64(number) for number in (31, 32, 48, 60, 100))
 _US_PER_DAY = np.int64(86_400 * US_PER_S)
 _US_PER_S = np.int64(US_PER_S)
 _DOT, _PLUS, _MINUS, _COLON, _ZEE = (np.uint8(ord(mark)) for mark in ".+-:Z")
@@ -100,7 +101,8 @@ def local_axis(zone: str, ambiguous: str) -> LocalAxis:
     """The wall clock of a zone; `ambiguous` says which of two equal readings is meant: reject, earlier or later."""
     table = zone_table(zone, FIRST_YEAR - 1, LAST_YEAR + 2)
     segments = [(-(2**62), int(table.offset_us[0]), 0)]
-    for at, before, after in zip(table.starts_at[1:].tolist(), table.offset_us.tolist(), table.offset_us[1:].tolist(), strict=False):
+    offsets = table.offset_us.tolist()
+    for at, before, after in zip(table.starts_at[1:].tolist(), offsets[:-1], offsets[1:], strict=True):
         first, last = sorted((at + before, at + after))
         doubled = {"reject": (before, int(Reason.AMBIGUOUS_LOCAL_TIME)), "earlier": (before, 0), "later": (after, 0)}[ambiguous]
         segments.append((first, *((before, int(Reason.NONEXISTENT_LOCAL_TIME)) if after > before else doubled)))

@@ -1,8 +1,8 @@
 """Text eight and sixty-four bytes at a time: unaligned loads, byte masks and digit arithmetic for the call-record kernels.
 
 A text is passed as the address of its first byte: an array handed from function to function costs two atomic reference counts
-a call, as much as a field costs to read. Loads are unchecked: the caller guarantees that the array stays alive and that every byte
-of the word or block lies inside it. Words are little-endian, so the first character is the lowest byte.
+a call, as much as a field costs to read. Loads are unchecked: the caller guarantees that the array stays alive and that every
+byte of the word or block lies inside it. Words are little-endian, so the first character is the lowest byte.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from schemas import kernels
 
 
 def tight_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A small function that is always inlined into the kernel that calls it; cached under the folder that `schemas.kernels` names."""
-    assert numba.config.CACHE_DIR, f"{kernels.__name__} names the cache folder"  # type: ignore[attr-defined]
+    """A small function that is always inlined into the kernel that calls it; cached in the folder that `schemas.kernels` names."""
+    assert kernels.kernel_sources_digest, "importing schemas.kernels has set the cache folder"
     compiled: Callable[..., Any] = numba.njit(function, cache=True, nogil=True, forceinline=True)
     return compiled

@@ -30,7 +30,7 @@ def command(home: Path, as_json: bool, quiet: bool) -> None:
     for entry in account:
         if entry.disposition == Disposition.BILLED and entry.period >= 0:
             billed[entry.period] += entry.rows
-    periods = [(_period(number, config.zone), closed.get(number, "open"), billed[number]) for number in sorted({*billed, *closed})]
+    periods = [(_period(number, config.zone), closed.get(number, "open"), billed[number]) for number in sorted({*(n for n, rows in billed.items() if rows), *closed})]
     value = {
         "commit": log.head(),
         "chain_head": log.chain_head(),

@@ -55,7 +55,7 @@ def fold_bucket(
     intervals = fold_intervals(snapshot, reference, period, bucket)
     items = pl.concat([_call_items(calls.charges), intervals.items.select(_item_columns())])
     accounts, contracts = bucket_frames(reference, bucket)
-    fees, taxes = commercial_terms(reference.tariffs)
+    fees, taxes = account_terms(reference)
     taken_in = carried.join(accounts, on="account_id", how="semi").select(list(CARRIED))
     settlement = settle_accounts(
         items, contracts, accounts, fees, taxes, taken_in,
@@ -63,6 +63,14 @@ def fold_bucket(
     )  # fmt: skip
     check_money(items, settlement, carried_in=taken_in)
     return BucketFold(calls, intervals, items, settlement, charges_of(items, settlement))
+
+
+def account_terms(reference: Reference) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Fees (with the label of their tariff version) and taxes of all tariffs."""
+    fees, taxes = commercial_terms(reference.tariffs)
+    labels = [(tariff.tariff_id, version.effective_from_at, version.label) for tariff in reference.tariffs for version in tariff.versions]
+    versions = pl.DataFrame(labels, schema={"tariff_id": pl.String, "version_from_at": pl.Int64, "version": pl.String}, orient="row")
+    return fees.join(versions, on=["tariff_id", "version_from_at"], how="left"), taxes
 
 
 def bucket_frames(reference: Reference, bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
