@@ -1,4 +1,4 @@
-"""Bringing a batch into (account rank, start, record id) order: the order of storage, and the order in which allowances are used."""
+"""Bringing a batch into (account rank, start, record id) order: the order of storage, and in which allowances are used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.kernels import kernel
 
 @kernel()
 def sort_by_account(rank, start_at, record_hi, record_lo, counts, order):  # type: ignore[no-untyped-def]
-    """Counting sort by rank (`counts`: zeros, one more than ranks), then insertion sort of each account's few rows by time and id."""
+    """Counting sort by rank (`counts`: zeros, one more than ranks), then insertion sort of each account's few rows."""
     rows = rank.shape[0]
     for i in range(rows):
         counts[rank[i] + 1] += 1
@@ -26,7 +26,10 @@ def sort_by_account(rank, start_at, record_hi, record_lo, counts, order):  # typ
             other = order[j]
             later = start_at[other] > start_at[row] or (
                 start_at[other] == start_at[row]
-                and (record_hi[other] > record_hi[row] or (record_hi[other] == record_hi[row] and record_lo[other] > record_lo[row]))
+                and (
+                    record_hi[other] > record_hi[row]
+                    or (record_hi[other] == record_hi[row] and record_lo[other] > record_lo[row])
+                )
             )
             if not later:
                 break

@@ -19,15 +19,17 @@ _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
+_COUNT_BITS = np.uint64(16)
+_COUNT_MASK = np.uint64(0xFFFF)
 
 
 @dataclass(frozen=True)
 class Directory:
     """Accounts in rank order (bucket, settlement group, account id) and their effective-dated service assignments.
 
-    Arrays by account rank: `account_id`, `bill_to`, `group_rank` (rank of the group's first account), `bucket`, `account_key` (permanent).
-    Arrays by assignment: `service_id`, `assigned_rank`, `tariff_index` (into `tariff_ids`), `from_at`, `to_at` (us UTC, half-open),
-    sorted by (service_id, from_at).
+    Arrays by account rank: `account_id`, `bill_to`, `group_rank` (rank of the group's first account), `bucket`, `account_key`
+    (permanent). Arrays by assignment: `service_id`, `assigned_rank`, `tariff_index` (into `tariff_ids`), `from_at`, `to_at`
+    (us UTC, half-open), sorted by (service_id, from_at).
     """
 
     account_id: npt.NDArray[np.object_]
@@ -42,9 +44,8 @@ class Directory:
     tariff_index: npt.NDArray[np.int32]
     from_at: npt.NDArray[np.int64]
     to_at: npt.NDArray[np.int64]
-    slot_number: npt.NDArray[np.uint64]
-    slot_first: npt.NDArray[np.int32]
-    slot_count: npt.NDArray[np.int32]
+    slots: npt.NDArray[np.uint64]  # [s, 2] open-addressed by number: (packed number, first assignment << 16 | count)
+    assignments: npt.NDArray[np.int64]  # [a, 4] one cache line for a look-up: (from, to, rank, tariff)
     rank_of_key: npt.NDArray[np.int32]
     first_of_service: dict[str, tuple[int, int]]
 
@@ -55,7 +56,7 @@ class Directory:
     def resolve_numbers(self, numbers: npt.NDArray[np.uint64], instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Assignment in force per record, or UNKNOWN_SERVICE, or NO_SERVICE_AT_INSTANT. Packed numbers, us UTC."""
         out = np.empty(len(numbers), np.int32)
-        resolve(numbers, instants, self.slot_number, self.slot_first, self.slot_count, self.from_at, self.to_at, out)
+        resolve(numbers, instants, self.slots, self.assignments, out)
         return out
 
     def resolve_names(self, names: Sequence[str], instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -72,38 +73,37 @@ class Directory:
 
 
 @kernel()
-def resolve(numbers, instants, slot_number, slot_first, slot_count, from_at, to_at, out):  # type: ignore[no-untyped-def]
+def resolve(numbers, instants, slots, assignments, out):  # type: ignore[no-untyped-def]
     """Hash look-up of each number, then its few assignments by instant."""
-    mask = np.uint64(slot_number.shape[0] - 1)
+    mask = np.uint64(slots.shape[0] - 1)
     for i in range(numbers.shape[0]):
         number = numbers[i]
         mixed = number * _MIX
         at = (mixed ^ (mixed >> _SHIFT)) & mask
-        while slot_number[at] != _ZERO and slot_number[at] != number:
+        while slots[at, 0] != _ZERO and slots[at, 0] != number:
             at = (at + _ONE) & mask
-        if slot_number[at] == _ZERO:
+        if slots[at, 0] == _ZERO:
             out[i] = UNKNOWN_SERVICE
             continue
         found = NO_SERVICE_AT_INSTANT
-        first = slot_first[at]
-        for row in range(first, first + slot_count[at]):
-            if from_at[row] <= instants[i] < to_at[row]:
+        first = np.int64(slots[at, 1] >> _COUNT_BITS)
+        for row in range(first, first + np.int64(slots[at, 1] & _COUNT_MASK)):
+            if assignments[row, 0] <= instants[i] < assignments[row, 1]:
                 found = row
                 break
         out[i] = found
 
 
 @kernel()
-def fill_slots(numbers, firsts, counts, slot_number, slot_first, slot_count):  # type: ignore[no-untyped-def]
-    mask = np.uint64(slot_number.shape[0] - 1)
+def fill_slots(numbers, spans, slots):  # type: ignore[no-untyped-def]
+    mask = np.uint64(slots.shape[0] - 1)
     for i in range(numbers.shape[0]):
         mixed = numbers[i] * _MIX
         at = (mixed ^ (mixed >> _SHIFT)) & mask
-        while slot_number[at] != _ZERO:
+        while slots[at, 0] != _ZERO:
             at = (at + _ONE) & mask
-        slot_number[at] = numbers[i]
-        slot_first[at] = firsts[i]
-        slot_count[at] = counts[i]
+        slots[at, 0] = numbers[i]
+        slots[at, 1] = spans[i]
 
 
 def compile_directory(
@@ -114,7 +114,9 @@ def compile_directory(
     ranked = (
         accounts.with_columns(group=pl.col("account_id").replace_strict(groups, return_dtype=pl.String))
         .with_columns(
-            bucket=pl.col("group").replace_strict({g: bucket_of(g, buckets) for g in set(groups.values())}, return_dtype=pl.Int32),
+            bucket=pl.col("group").replace_strict(
+                {g: bucket_of(g, buckets) for g in set(groups.values())}, return_dtype=pl.Int32
+            ),
             account_key=pl.col("account_id").replace_strict(account_keys, return_dtype=pl.Int32),
         )
         .sort("bucket", "group", "account_id")
@@ -123,14 +125,19 @@ def compile_directory(
     )
     rank_of = dict(zip(ranked["account_id"], ranked["rank"], strict=True))
     services = services.sort("service_id", "effective_from_at")
-    spans = services.with_row_index("row").group_by("service_id", maintain_order=True).agg(pl.col("row").first(), pl.len().alias("count"))
+    spans = (
+        services.with_row_index("row")
+        .group_by("service_id", maintain_order=True)
+        .agg(pl.col("row").first(), pl.len().alias("count"))
+    )
     first_of_service = {name: (row, count) for name, row, count in spans.iter_rows()}
-    slots = _number_slots(spans)
     keys = ranked["account_key"].to_numpy()
     rank_of_key = np.full(int(keys.max(initial=-1)) + 1, -1, np.int32)
     rank_of_key[keys] = np.arange(len(keys), dtype=np.int32)
     bucket = ranked["bucket"].to_numpy()
     tariff_index = {name: index for index, name in enumerate(tariff_ids)}
+    ranks = services["account_id"].replace_strict(rank_of, return_dtype=pl.Int32).to_numpy()
+    tariffs = services["tariff_id"].replace_strict(tariff_index, return_dtype=pl.Int32).to_numpy()
     return Directory(
         account_id=ranked["account_id"].to_numpy().astype(object),
         bill_to=ranked["bill_to_account_id"].to_numpy().astype(object),
@@ -140,27 +147,27 @@ def compile_directory(
         bucket_starts=np.searchsorted(bucket, np.arange(buckets + 1)).astype(np.int64),
         tariff_ids=tariff_ids,
         service_id=services["service_id"].to_numpy().astype(object),
-        assigned_rank=services["account_id"].replace_strict(rank_of, return_dtype=pl.Int32).to_numpy(),
-        tariff_index=services["tariff_id"].replace_strict(tariff_index, return_dtype=pl.Int32).to_numpy(),
+        assigned_rank=ranks,
+        tariff_index=tariffs,
         from_at=services["effective_from_at"].to_numpy(),
         to_at=services["effective_to_at"].to_numpy(),
-        slot_number=slots[0],
-        slot_first=slots[1],
-        slot_count=slots[2],
+        slots=_number_slots(spans),
+        assignments=np.column_stack([services["effective_from_at"], services["effective_to_at"], ranks, tariffs]).astype(
+            np.int64
+        ),
         rank_of_key=rank_of_key,
         first_of_service=first_of_service,
     )
 
 
-def _number_slots(
-    spans: pl.DataFrame,
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def _number_slots(spans: pl.DataFrame) -> npt.NDArray[np.uint64]:
     """Open-addressed table of the services whose id is a telephone number, at most half full."""
     numeric = spans.filter(pl.col("service_id").str.contains(rf"^[0-9]{{1,{DIGITS_MAX}}}$"))
     size = 64
     while size < 2 * numeric.height:
         size *= 2
-    slots = np.zeros(size, np.uint64), np.zeros(size, np.int32), np.zeros(size, np.int32)
+    slots = np.zeros((size, 2), np.uint64)
     numbers = np.array([packed_number(name) for name in numeric["service_id"]], dtype=np.uint64)
-    fill_slots(numbers, numeric["row"].cast(pl.Int32).to_numpy(), numeric["count"].cast(pl.Int32).to_numpy(), *slots)
+    packed_spans = (numeric["row"].cast(pl.UInt64) * 2**16 + numeric["count"].cast(pl.UInt64)).to_numpy()
+    fill_slots(numbers, packed_spans, slots)
     return slots

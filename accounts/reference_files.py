@@ -21,7 +21,7 @@ _FAULTS_SHOWN = 20
 
 
 def read_accounts(path: Path, *, currency: str) -> pl.DataFrame:
-    """Accounts: [account_id, bill_to_account_id, group_id, name, currency], all text; empty payer and group mean the account itself."""
+    """Accounts: [account_id, bill_to_account_id, group_id, name, currency], all text; no payer or group is the account itself."""
     frame = _read_text_columns(path, ACCOUNT_COLUMNS, optional=("bill_to_account_id", "group_id", "name", "currency"))
     frame = frame.with_columns(
         bill_to_account_id=pl.when(pl.col("bill_to_account_id") == "").then("account_id").otherwise("bill_to_account_id"),
@@ -30,7 +30,9 @@ def read_accounts(path: Path, *, currency: str) -> pl.DataFrame:
     faults = [
         *_faulty(path, frame, pl.col("account_id") == "", "an account without account_id"),
         *_faulty(path, frame, pl.col("account_id").is_duplicated(), "account_id stands twice", "account_id"),
-        *_faulty(path, frame, ~pl.col("bill_to_account_id").is_in(frame["account_id"].implode()), "no such payer", "bill_to_account_id"),
+        *_faulty(
+            path, frame, ~pl.col("bill_to_account_id").is_in(frame["account_id"].implode()), "no such payer", "bill_to_account_id"
+        ),
         *_faulty(path, frame, pl.col("currency") != currency, f"currency must be {currency} for this tenant", "currency"),
     ]
     _raise(faults)
@@ -38,7 +40,7 @@ def read_accounts(path: Path, *, currency: str) -> pl.DataFrame:
 
 
 def read_services(path: Path, accounts: pl.DataFrame, tariff_ids: list[str], *, zone: str) -> pl.DataFrame:
-    """Service assignments: [service_id, account_id, tariff_id, effective_from_at, effective_to_at] (us UTC, half-open, no overlap)."""
+    """Service assignments: [service_id, account_id, tariff_id, effective_from_at, effective_to_at] (us UTC, half-open, apart)."""
     frame = _read_text_columns(path, SERVICE_COLUMNS, optional=("effective_from", "effective_to"))
     stamps = {text: _instant(text, zone) for text in {*frame["effective_from"], *frame["effective_to"]}}
     bad = [text for text, at in stamps.items() if at is None]
@@ -61,8 +63,12 @@ def read_services(path: Path, accounts: pl.DataFrame, tariff_ids: list[str], *, 
     )
     _raise(
         [
-            *_faulty(path, frame, pl.col("effective_to_at") <= pl.col("effective_from_at"), "ends before it begins", "service_id"),
-            *_faulty(path, frame, pl.col("next_from_at") < pl.col("effective_to_at"), "overlaps its next assignment", "service_id"),
+            *_faulty(
+                path, frame, pl.col("effective_to_at") <= pl.col("effective_from_at"), "ends before it begins", "service_id"
+            ),
+            *_faulty(
+                path, frame, pl.col("next_from_at") < pl.col("effective_to_at"), "overlaps its next assignment", "service_id"
+            ),
         ]
     )
     return frame.select("service_id", "account_id", "tariff_id", "effective_from_at", "effective_to_at")

@@ -1,4 +1,4 @@
-"""Settlement groups and buckets: accounts that share a payer or an allowance lie together, in a bucket that no order can change."""
+"""Settlement groups and buckets: accounts that share a payer or an allowance lie together, in a bucket no order can change."""
 
 from __future__ import annotations
 

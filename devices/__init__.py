@@ -1,0 +1,1 @@
+"""Field devices: device models, the inventory and the links that read them."""

@@ -1,4 +1,4 @@
-"""Call-record files to columns: the batch arena, the decoder of one layout, the check of a whole file, a line split for people."""
+"""Call-record files to columns: the batch arena, the decoder of a layout, the check of a file, a line split for people."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ class CallDecoder:
             return 0
         assert self._plan is not None, "bind_header before decoding from the middle of a file"
         body = readable[skipped:]
-        out.n, taken = decode_text(self._plan, body, base_offset + skipped, final and whole, self._notes, out.columns)
+        rows, taken = decode_text(self._plan, body, base_offset + skipped, final and whole, self._notes, out.columns)
+        out.n = int(rows)
         if taken == 0 and not (final and whole):
             self._refuse_unbroken(body, base_offset + skipped)
         return skipped + int(taken)
@@ -173,8 +174,8 @@ def split_line(layout: CallLayout, raw: bytes) -> dict[str, str]:
     texts = split_fields(line, layout.separator, layout.quote)
     if texts is None:
         texts = line.split(layout.separator)
-    there = range(len(texts))
-    named = {column.target: texts[column.index] for column in layout.columns if column.index is not None and column.index in there}
+    placed = [(column.target, column.index) for column in layout.columns if column.index is not None]
+    named = {target: texts[index] for target, index in placed if index < len(texts)}
     constants = {column.target: column.constant for column in layout.columns if column.constant is not None}
     used = {column.index for column in layout.columns}
     return {**constants, **named, **{f"field {index}": text for index, text in enumerate(texts) if index not in used}}

@@ -1,4 +1,4 @@
-"""The columns of addressed lines, one short loop each: kinds, numbers, instants, quantities, dispositions and the record ids.
+"""The columns of addressed lines, one short loop each: kinds, numbers, instants, quantities and dispositions.
 
 Every loop reads the text of one target of all lines of a strip, writes its column, and lowers the row's status to the smallest
 reason that applies. No field is trusted: a row whose status stays OPEN matched its layout in every character that is used.
@@ -24,27 +24,25 @@ from ingest.call_words import (
     low_bytes,
     trailing_digits,
 )
-from schemas.hashing import HI_MULTIPLIER, LO_MULTIPLIER, absorb
 from schemas.kernels_inlined import tight_kernel
 from schemas.numbers import DIGITS_MAX, EMPTY_NUMBER
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
 
 UNKNOWN_KIND = np.uint8(255)
-KEY_BYTES_MAX = 120
 DIGITS_WRITTEN_MAX = 16  # longer quantities are out of range, whatever their value
 
 _VOLUME = np.uint8(UsageKind.VOLUME)
 _MESSAGE = np.uint8(UsageKind.MESSAGE)
 _BAD_NUMBER = np.uint8(Reason.BAD_NUMBER)
 _BAD_TIMESTAMP = np.uint8(Reason.BAD_TIMESTAMP)
-_BAD_IDENTIFIER = np.uint8(Reason.BAD_IDENTIFIER)
+BAD_IDENTIFIER = np.uint8(Reason.BAD_IDENTIFIER)
 _BAD_KIND = np.uint8(Reason.BAD_KIND)
 _NEGATIVE = np.uint8(Reason.NEGATIVE_QUANTITY)
 _OUT_OF_RANGE = np.uint8(Reason.QUANTITY_OUT_OF_RANGE)
 _UNANSWERED = np.uint8(Reason.UNANSWERED)
 _ZERO_USAGE = np.uint8(Reason.ZERO_USAGE)
-_NOTHING = np.uint8(99)  # as a fault: nothing is wrong
+NOTHING = np.uint8(99)  # as a fault: nothing is wrong
 _HUGE = np.int64(2**62)
 _DIGIT_0, _DIGIT_9 = np.uint8(48), np.uint8(57)
 _EMPTY = np.int64(-100)  # as a quantity: no text
@@ -54,18 +52,14 @@ _EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _HALF, _SHIFT_MAX = np.uint64(32), np.uint64(63)
 _PLUS, _MINUS = np.uint8(43), np.uint8(45)
-_SPACES = np.uint64(0x2020202020202020)
-_RUBOUTS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _ONE = np.uint64(1)
-_ONES = np.uint64(0x0101010101010101)
-_HIGH_BITS = np.uint64(0x8080808080808080)
 _WORD = np.int64(8)
 
 
 class Lines(NamedTuple):
     """`total` addressed lines of one strip, whose text is at address `text`; see call_rows for what the lists mean."""
 
-    text: int
+    text: np.int64
     entries: npt.NDArray[np.int32]
     first: npt.NDArray[np.int32]
     cut: npt.NDArray[np.int32]
@@ -89,7 +83,7 @@ def value_code(text: np.int64, start: np.int64, end: np.int64, table: npt.NDArra
         differs = (table[row, 0] ^ np.uint64(length)) | (table[row, 1] ^ word)
         chosen = np.uint64(differs == _NONE) * _ALL  # a mask, not a branch: which kind comes next cannot be predicted
         found = (found & ~chosen) | (table[row, VALUE_WORDS + 1] & chosen)
-    return found if length <= _WORD else long_value_code(text, start, length, table)
+    return np.uint64(found if length <= _WORD else long_value_code(text, start, length, table))
 
 
 @tight_kernel
@@ -102,7 +96,7 @@ def long_value_code(text: np.int64, start: np.int64, length: np.int64, table: np
             if left > 0 and same:
                 same = table[row, 1 + at] == load_word(text, start + at * _WORD) & low_bytes(left)
         if same:
-            return table[row, VALUE_WORDS + 1]
+            return np.uint64(table[row, VALUE_WORDS + 1])
     return np.uint64(UNKNOWN_KIND)
 
 
@@ -117,7 +111,7 @@ def read_kinds(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         start, end = field_span(lines, line, plan.kind_field)
         kind = np.uint8(value_code(lines.text, start, end, plan.kind_values))
         out.kind[row] = kind
-        out.status[row] = min(out.status[row], _BAD_KIND if kind == UNKNOWN_KIND else _NOTHING)
+        out.status[row] = min(out.status[row], _BAD_KIND if kind == UNKNOWN_KIND else NOTHING)
 
 
 @tight_kernel
@@ -147,8 +141,9 @@ def packed_international(text: np.int64, start: np.int64, end: np.int64, rules: 
         return _NO_NUMBER  # no country code begins with 0
     if is_national:
         long = count + np.int64(rules.country_length) > DIGITS_MAX
-        return _NO_NUMBER if long or packed == _NO_NUMBER else (packed >> (np.uint64(4) * rules.country_length)) | rules.country
-    return packed
+        with_country = (packed >> (np.uint64(4) * rules.country_length)) | rules.country
+        return _NO_NUMBER if long or packed == _NO_NUMBER else np.uint64(with_country)
+    return np.uint64(packed)
 
 
 @tight_kernel
@@ -159,7 +154,7 @@ def read_served_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         start, end = field_span(lines, line, plan.served_field)
         packed = packed_international(lines.text, start, end, plan.number_rules)
         out.served_number[row] = packed
-        out.status[row] = min(out.status[row], _BAD_IDENTIFIER if packed == _NO_NUMBER else _NOTHING)
+        out.status[row] = min(out.status[row], BAD_IDENTIFIER if packed == _NO_NUMBER else NOTHING)
 
 
 @tight_kernel
@@ -174,7 +169,7 @@ def read_called_numbers(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
             packed = written if start < end else _EMPTY_NUMBER
         wrong = packed == _NO_NUMBER or (packed == _EMPTY_NUMBER and out.kind[row] < _VOLUME)
         out.called_number[row] = packed
-        out.status[row] = min(out.status[row], _BAD_IDENTIFIER if wrong else _NOTHING)
+        out.status[row] = min(out.status[row], BAD_IDENTIFIER if wrong else NOTHING)
 
 
 @tight_kernel
@@ -184,7 +179,7 @@ def read_starts(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     for line in range(lines.total):
         row = np.uint64(lines.row[line])
         start, end = field_span(lines, line, plan.start_field)
-        fault = _NOTHING
+        fault = NOTHING
         if plan.stamp_style == EPOCH_S:
             instant = epoch_us(lines.text, start, end, np.int64(1_000_000))
         elif plan.stamp_style == EPOCH_MS:
@@ -210,10 +205,10 @@ def written_quantity(text: np.int64, start: np.int64, end: np.int64, most: np.in
     head = trailing_digits(load_word(text, start), min(max(count, np.int64(1)), _WORD))
     value = digits_value(head)
     if not are_digits(head) or count < 1:
-        return odd_quantity(text, start, end)
+        return np.int64(odd_quantity(text, start, end))
     if count > _WORD:
         value = long_quantity(text, start, end, value)
-    return value if value <= most else -np.int64(_OUT_OF_RANGE)
+    return np.int64(value) if value <= most else -np.int64(_OUT_OF_RANGE)
 
 
 @tight_kernel
@@ -261,7 +256,7 @@ def add_quantities(column: npt.NDArray[np.int64], lines: Lines, out: CallColumns
         value = written_quantity(lines.text, start, end, most)
         is_own = out.kind[row] == kind
         if value < 0:
-            fault = np.uint8(-value) if value != _EMPTY else (_BAD_NUMBER if is_own else _NOTHING)
+            fault = np.uint8(-value) if value != _EMPTY else (_BAD_NUMBER if is_own else NOTHING)
             out.status[row] = min(out.status[row], fault)
             value = np.int64(0)
         out.quantity[row] += value * scale * np.int64(is_own)
@@ -272,7 +267,7 @@ def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
     """QUANTITY_OUT_OF_RANGE of a sum; then UNANSWERED and ZERO_USAGE, which leave the row readable."""
     for line in range(lines.total):
         row = np.uint64(lines.row[line])
-        fault = _ZERO_USAGE if out.quantity[row] == 0 else _NOTHING
+        fault = _ZERO_USAGE if out.quantity[row] == 0 else NOTHING
         if plan.disposition_field != ABSENT:
             start, end = field_span(lines, line, plan.disposition_field)
             if value_code(lines.text, start, end, plan.answered_values) == np.uint64(UNKNOWN_KIND):
@@ -280,85 +275,3 @@ def filter_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
         if out.quantity[row] > plan.bytes_max:
             fault = _OUT_OF_RANGE
         out.status[row] = min(out.status[row], fault)
-
-
-@tight_kernel
-def is_utf8(text: np.int64, at: np.int64, end: np.int64) -> bool:
-    """Whether text[at:end] is well-formed UTF-8 (Unicode table 3-7)."""
-    while at < end:
-        lead = load_byte(text, at)
-        low, high = np.uint8(0x80), np.uint8(0xBF)
-        more = np.int64(0)
-        if lead >= np.uint8(0x80):
-            if lead < np.uint8(0xC2) or lead > np.uint8(0xF4):
-                return False
-            more = np.int64(1) + np.int64(lead >= np.uint8(0xE0)) + np.int64(lead >= np.uint8(0xF0))
-            low = np.uint8(0xA0) if lead == np.uint8(0xE0) else np.uint8(0x90) if lead == np.uint8(0xF0) else low
-            high = np.uint8(0x9F) if lead == np.uint8(0xED) else np.uint8(0x8F) if lead == np.uint8(0xF4) else high
-        if at + more >= end:
-            return False
-        for next_at in range(at + 1, at + 1 + more):
-            if load_byte(text, next_at) < low or load_byte(text, next_at) > high:
-                return False
-            low, high = np.uint8(0x80), np.uint8(0xBF)
-        at += more + 1
-    return True
-
-
-@tight_kernel
-def absorb_text(
-    text: np.int64, start: np.int64, end: np.int64, hi: np.uint64, lo: np.uint64
-) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
-    """Both lanes take the words and the length of text[start:end], as schemas.hashing.text_words gives them.
-
-    Returns (hi, lo, bits of control characters, bits of bytes above 127); only whether the bits are all zero means something.
-    """
-    controls, high, at = np.uint64(0), np.uint64(0), start
-    while at < end:
-        kept = low_bytes(end - at)
-        word = load_word(text, at) & kept
-        hi, lo = absorb(hi, word, HI_MULTIPLIER), absorb(lo, word, LO_MULTIPLIER)
-        rubout = word ^ _RUBOUTS
-        controls |= (((word - _SPACES) & ~word) | ((rubout - _ONES) & ~rubout)) & kept
-        high |= word
-        at += _WORD
-    length = np.uint64(end - start)
-    return absorb(hi, length, HI_MULTIPLIER), absorb(lo, length, LO_MULTIPLIER), controls & _HIGH_BITS, high & _HIGH_BITS
-
-
-@tight_kernel
-def is_key_length(length: np.int64) -> bool:
-    """Whether a text so long can be part of a natural key."""
-    return (length > 0) & (length <= KEY_BYTES_MAX)
-
-
-@tight_kernel
-def identify_rows(plan: CallPlan, lines: Lines, out: CallColumns) -> None:
-    """record_hi, record_lo from tenant, kind, node, sequence, start and served number.
-
-    BAD_IDENTIFIER where node or sequence is empty, longer than KEY_BYTES_MAX, wrongly encoded or holds a control character.
-    """
-    node_text, node_size = np.int64(plan.node_text.ctypes.data), np.int64(plan.node_text.size) - _WORD
-    for line in range(lines.total):
-        row = np.uint64(lines.row[line])
-        seed = min(np.int64(out.kind[row]), np.int64(_VOLUME) + 1)
-        hi, lo = plan.seed_hi[seed], plan.seed_lo[seed]
-        if plan.node_field == ABSENT:
-            text, start, end = node_text, np.int64(0), node_size
-        else:
-            text = lines.text
-            start, end = field_span(lines, line, plan.node_field)
-        good = is_key_length(end - start)
-        hi, lo, controls, high = absorb_text(text, start, end, hi, lo)
-        if high and plan.is_utf8:
-            good = good and is_utf8(text, start, end)
-        start, end = field_span(lines, line, plan.sequence_field)
-        good &= is_key_length(end - start)
-        hi, lo, more_controls, high = absorb_text(lines.text, start, end, hi, lo)
-        if high and plan.is_utf8:
-            good = good and is_utf8(lines.text, start, end)
-        instant, served = np.uint64(out.start_at[row]), out.served_number[row]
-        hi, lo = absorb(hi, instant, HI_MULTIPLIER), absorb(lo, instant, LO_MULTIPLIER)
-        out.record_hi[row], out.record_lo[row] = absorb(hi, served, HI_MULTIPLIER), absorb(lo, served, LO_MULTIPLIER)
-        good &= (controls | more_controls) == np.uint64(0)
-        out.status[row] = min(out.status[row], _NOTHING if good else _BAD_IDENTIFIER)

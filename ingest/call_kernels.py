@@ -11,12 +11,12 @@ from ingest.call_fields import (
     add_quantities,
     begin_quantities,
     filter_rows,
-    identify_rows,
     read_called_numbers,
     read_kinds,
     read_served_numbers,
     read_starts,
 )
+from ingest.call_keys import identify_rows
 from ingest.call_plans import CallPlan
 from ingest.call_rows import (
     OPEN,
@@ -45,7 +45,7 @@ _EMPTY_NUMBER = np.uint64(EMPTY_NUMBER)
 
 
 @inline_kernel
-def line_end(text: npt.NDArray[np.uint8], at: int) -> int:
+def line_end(text: npt.NDArray[np.uint8], at: np.int64) -> np.int64:
     """The position of the next line feed from `at` on, -1 when there is none."""
     for position in range(at, text.size):
         if text[position] == _NEWLINE:
@@ -54,9 +54,9 @@ def line_end(text: npt.NDArray[np.uint8], at: int) -> int:
 
 
 @kernel()
-def find_line_end(text: npt.NDArray[np.uint8], at: int) -> int:
+def find_line_end(text: npt.NDArray[np.uint8], at: int) -> np.int64:
     """`line_end` for callers in Python; `text` read-only."""
-    return line_end(text, np.int64(at))
+    return np.int64(line_end(text, at))
 
 
 @inline_kernel
@@ -84,7 +84,7 @@ def read_rows(
         text, count = np.int64(notes.unquoted.ctypes.data), unquote_rows(plan, raw, rows, filled, notes, out)
     else:
         text, count = raw, address_rows(plan, rows, filled, notes, out)
-    lines = Lines(text, notes.entries, notes.first, notes.cut, notes.row, count)
+    lines = Lines(text, notes.entries, notes.first, notes.cut, notes.row, int(count))
     read_kinds(plan, lines, out)
     read_served_numbers(plan, lines, out)
     read_called_numbers(plan, lines, out)
@@ -125,13 +125,13 @@ def take_long_line(
     out.source_offset[filled], out.source_length[filled] = at + shift, np.int32(stop - at)
     out.status[filled] = _LINE_TOO_LONG
     settle_rows(plan, filled, np.int64(1), out)
-    return after
+    return np.int64(after)
 
 
 @kernel()
 def decode_text(
     plan: CallPlan, text: npt.NDArray[np.uint8], base_offset: int, final: bool, notes: StripNotes, out: CallColumns
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """Rows of the whole lines of `text` (read-only), in order, until `out` is full; returns (rows, bytes consumed).
 
     With `final` the last line needs no line ending. Nothing is raised: a line that cannot be read is a row with a status.
@@ -139,7 +139,7 @@ def decode_text(
     at, filled, size, room = np.int64(0), np.int64(0), np.int64(text.size), np.int64(out.status.size)
     while at < size and filled < room:
         stop = min(at + STRIP_BYTES, size)
-        raw, start, end, shift = np.int64(text.ctypes.data), at, stop, base_offset
+        raw, start, end, shift = np.int64(text.ctypes.data), at, stop, np.int64(base_offset)
         if stop + PADDING_BYTES > size:
             end = copy_tail(text, at, stop, final, notes.tail)
             raw, start, shift = np.int64(notes.tail.ctypes.data), np.int64(0), base_offset + at

@@ -21,7 +21,12 @@ class LayoutNodes:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.faults: list[Fault] = []
+        self._faults: list[tuple[int, int, Fault]] = []
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What is wrong so far, in the order of the file."""
+        return [fault for _, _, fault in sorted(self._faults, key=lambda placed: placed[:2])]
 
     def root(self, text: str) -> yaml.Node:
         """The tree of the file; raises ConfigurationError where it is not YAML."""
@@ -38,8 +43,8 @@ class LayoutNodes:
         return node
 
     def fault(self, node: yaml.Node, what: str, *, was: str = "", must_be: str = "", next_step: str = "", code: str) -> None:
-        where = f"{self.path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-        self.faults.append(Fault(where, what, was, must_be, next_step, code))
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        self._faults.append((line, column, Fault(f"{self.path}:{line}:{column}", what, was, must_be, next_step, code)))
 
     def mapping(self, node: yaml.Node, name: str, known: Collection[str]) -> dict[str, yaml.Node]:
         """The entries of a mapping; unknown and repeated keys are faults and left out."""

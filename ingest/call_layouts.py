@@ -283,5 +283,5 @@ def _check_whole(nodes: LayoutNodes, entries: dict[str, yaml.Node], layout: Call
         nodes.fault(node, "columns: volume beside bytes_up or bytes_down", must_be="one or the other", code="bad_place")
     indexes = [column.index for column in layout.columns if column.index is not None]
     if layout.fields is not None and indexes and max(indexes) >= layout.fields:
-        must_be = f"at least {max(indexes) + 1}"
-        nodes.fault(entries["fields"], "fields: fewer than the columns need", was=str(layout.fields), must_be=must_be, code="bad_value")
+        was, must_be = str(layout.fields), f"at least {max(indexes) + 1}"
+        nodes.fault(entries["fields"], "fields: fewer than the columns need", was=was, must_be=must_be, code="bad_value")

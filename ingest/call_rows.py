@@ -177,8 +177,10 @@ def hash_rows(raw: np.int64, rows: np.int64, filled: np.int64, notes: StripNotes
     """content_hash of every row of the strip, four rows abreast: one lane alone waits for its own multiplications."""
     starts, stops, hashes = notes.starts, notes.stops, out.content_hash
     for row in range(0, rows & ~np.int64(3), 4):
-        a, end_a, b, end_b = np.int64(starts[row]), np.int64(stops[row]), np.int64(starts[row + 1]), np.int64(stops[row + 1])
-        c, end_c, d, end_d = np.int64(starts[row + 2]), np.int64(stops[row + 2]), np.int64(starts[row + 3]), np.int64(stops[row + 3])
+        a, end_a = np.int64(starts[row]), np.int64(stops[row])
+        b, end_b = np.int64(starts[row + 1]), np.int64(stops[row + 1])
+        c, end_c = np.int64(starts[row + 2]), np.int64(stops[row + 2])
+        d, end_d = np.int64(starts[row + 3]), np.int64(stops[row + 3])
         shortest = min(min(end_a - a, end_b - b), min(end_c - c, end_d - d))
         longest = max(max(end_a - a, end_b - b), max(end_c - c, end_d - d))
         hash_a = absorb(HI_SEED, _NONE, HI_MULTIPLIER)

@@ -61,7 +61,8 @@ _FIRST_YEAR = np.uint64(FIRST_YEAR)
 _YEARS = np.uint64(LAST_YEAR - FIRST_YEAR + 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MONTHS = [(FIRST_YEAR + month // 12, month % 12 + 1) for month in range((LAST_YEAR - FIRST_YEAR + 1) * 12 + 1)]
-MONTH_STARTS = np.array([date(year, month, 1).toordinal() - _EPOCH_DAY for year, month in _MONTHS], dtype=np.int64)  # days since 1970
+_FIRST_DAYS = [date(year, month, 1).toordinal() - _EPOCH_DAY for year, month in _MONTHS]
+MONTH_STARTS = np.array(_FIRST_DAYS, dtype=np.int64)  # days since 1970
 _FIRST_US = np.int64(MONTH_STARTS[0] * 86_400 * US_PER_S)
 _END_US = np.int64(MONTH_STARTS[-1] * 86_400 * US_PER_S)
 
@@ -143,7 +144,7 @@ def clock_us(date_word: np.uint64, time_word: np.uint64) -> np.int64:
     on = first_day + np.int64(day)
     if day > _U31 or on >= next_first:
         return BAD
-    return on * _US_PER_DAY + np.int64((hour * _U60 + minute) * _U60 + second) * _US_PER_S
+    return np.int64(on * _US_PER_DAY + np.int64((hour * _U60 + minute) * _U60 + second) * _US_PER_S)
 
 
 @tight_kernel
@@ -208,7 +209,7 @@ def _offset_us(text: np.int64, at: np.int64, end: np.int64) -> np.int64:
     if not are_digits(word) or minutes > 59 or hours * 60 + minutes > 14 * 60:
         return wrong
     ahead = (hours * 60 + minutes) * 60 * _US_PER_S
-    return -ahead if load_byte(text, at) == _MINUS else ahead
+    return np.int64(-ahead if load_byte(text, at) == _MINUS else ahead)
 
 
 @tight_kernel
@@ -229,13 +230,11 @@ def epoch_us(text: np.int64, at: np.int64, end: np.int64, unit_us: np.int64) -> 
         good, value = good and are_digits(tail), value * scale + digits_value(tail)
     if not good or value < _FIRST_US // unit_us or value >= _END_US // unit_us:
         return BAD
-    return value * unit_us
+    return np.int64(value * unit_us)
 
 
 @tight_kernel
-def civil_us(
-    text: np.int64, at: np.int64, end: np.int64, style: np.int64, suffix: np.int64, between: np.uint8
-) -> np.int64:
+def civil_us(text: np.int64, at: np.int64, end: np.int64, style: np.int64, suffix: np.int64, between: np.uint8) -> np.int64:
     """A civil stamp: local microseconds for LOCAL, else UTC microseconds; BAD when any character is wrong."""
     length = np.int64(14 if style == COMPACT else 19)
     if end - at < length:
@@ -245,13 +244,13 @@ def civil_us(
     else:
         clock = _separated_clock(text, at, style, between)
     if clock < 0 or (end - at == length and suffix == LOCAL):
-        return clock
+        return np.int64(clock)
     fraction, rest = _fraction_us(text, at + length, end)
     if fraction < 0:
         return BAD
     if suffix == LOCAL:
-        return clock + fraction if rest == end else BAD
+        return np.int64(clock + fraction) if rest == end else BAD
     ahead = _offset_us(text, rest, end)
     if ahead < -_US_PER_DAY or (suffix == ZULU and end - rest != 1):
         return BAD
-    return clock + fraction - ahead
+    return np.int64(clock + fraction - ahead)

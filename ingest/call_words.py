@@ -46,7 +46,7 @@ def load_word(typingctx: Any, text: Any, at: Any) -> Any:
     """Eight bytes from position `at` of the text at address `text` (both int64) as a little-endian uint64; unchecked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _load(builder, *arguments, _WORD)
+        return _load(builder, arguments[0], arguments[1], _WORD)
 
     return types.uint64(types.int64, types.int64), generate
 
@@ -56,7 +56,7 @@ def load_byte(typingctx: Any, text: Any, at: Any) -> Any:
     """The byte at position `at` of the text at address `text`; unchecked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _load(builder, *arguments, _BYTE)
+        return _load(builder, arguments[0], arguments[1], _BYTE)
 
     return types.uint8(types.int64, types.int64), generate
 
@@ -106,16 +106,16 @@ def low_bytes(count: np.int64) -> np.uint64:
 
 
 @tight_kernel
-def are_digits(word: np.uint64) -> np.bool_:
+def are_digits(word: np.uint64) -> bool:
     """Whether all eight characters are '0' to '9' (a carry out of a byte needs one that the first half refuses)."""
-    return ((word & _HIGH_NIBBLES) | (((word + _SIXES) & _HIGH_NIBBLES) >> _U4)) == _THREES
+    return bool(((word & _HIGH_NIBBLES) | (((word + _SIXES) & _HIGH_NIBBLES) >> _U4)) == _THREES)
 
 
 @tight_kernel
 def leading_digits(word: np.uint64, count: np.int64) -> np.uint64:
     """The first `count` (0 to 8) characters, the rest filled with '0' at the end."""
     kept = low_bytes(count)
-    return (word & kept) | (ZEROS & ~kept)
+    return np.uint64((word & kept) | (ZEROS & ~kept))
 
 
 @tight_kernel

@@ -1,8 +1,8 @@
 """The held ids: which record ids were seen, with 12 bytes a slot, by service partition.
 
-A slot holds the upper half of the record id and 32 bits of the content hash. So a copy is told from a conflict without reading a
-stored row (128 bits in agreement for a copy: 64 of the key, 32 of the content, and the 32 of chance that they were compared at all
-are checked again in full by `reconcile`); only a *differing* content sends the caller to the stored rows.
+A slot holds the upper half of the record id and 32 bits of the content hash. So a copy is told from a conflict without reading
+a stored row (128 bits in agreement for a copy: 64 of the key, 32 of the content, and the 32 of chance that they were compared at
+all are checked again in full by `reconcile`); only a *differing* content sends the caller to the stored rows.
 The index is a fold over committed rows: it can be thrown away and refolded at any time.
 """
 
@@ -72,22 +72,23 @@ def probe(ids, contents, rows, first, last, keys, tags, found):  # type: ignore[
 
 
 @kernel()
-def group_by_partition(record_hi, content_hash, service_hash, starts, ids, contents, rows):  # type: ignore[no-untyped-def]
+def group_by_partition(record_hi, content_hash, service_hash, has_id, starts, ids, contents, rows):  # type: ignore[no-untyped-def]
     """Scatter the batch into service partitions, stable, so that each partition is then read in one run.
 
-    `starts` has PARTITIONS + 1 zeros. An id of 0 marks a free slot, so it is held as 1: the full comparison downstream tells them apart.
+    `starts` has PARTITIONS + 1 zeros. An id of 0 marks a free slot, so it is held as 1: the full comparison downstream tells them
+    apart.
     """
     mask = np.uint64(PARTITIONS - 1)
     count = record_hi.shape[0]
     for i in range(count):
-        starts[np.int64(service_hash[i] & mask) + 1] += 1
+        starts[np.int64(service_hash[i] & mask) + 1] += has_id[i]
     for p in range(PARTITIONS):
         starts[p + 1] += starts[p]
     place = starts.copy()
     for i in range(count):
-        p = np.int64(service_hash[i] & mask)
-        at = place[p]
-        place[p] += 1
+        own = np.int64(service_hash[i] & mask)
+        at = place[own]
+        place[own] += 1
         rows[at] = i
         ids[at] = record_hi[i] if record_hi[i] != _ZERO else _ONE
         contents[at] = np.uint32(content_hash[i] >> _HALF)
@@ -135,7 +136,7 @@ class DuplicateIndex:
 
     def reserve(self, more: int) -> None:
         """Make room for ids that are known to come (a file of a known size), so that a bulk load refills each table once."""
-        expected = (self.held + more) // PARTITIONS
+        expected = (self.held + more) * 103 // (100 * PARTITIONS)  # partitions differ by a few per cent
         for partition in self._partitions:
             partition.reserve(expected)
 
@@ -144,16 +145,19 @@ class DuplicateIndex:
         record_hi: npt.NDArray[np.uint64],
         content_hash: npt.NDArray[np.uint64],
         service_hash: npt.NDArray[np.uint64],
+        has_id: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.uint8]:
         """Per row NEW (now held), COPY or OTHER_CONTENT against what was held before it, earlier rows of the batch included.
 
-        Args: equal-length arrays; `service_hash` chooses the partition and must be a function of the service identifier alone.
+        Args: equal-length arrays; `service_hash` chooses the partition and must be a function of the service identifier alone;
+            rows with `has_id` 0 (they could not be read) are NEW and not held.
         """
         count = len(record_hi)
-        found = np.empty(count, np.uint8)
+        found = np.zeros(count, np.uint8)
+        with_id = np.ones(count, np.uint8) if has_id is None else has_id
         starts, rows = np.zeros(PARTITIONS + 1, np.int64), np.empty(count, np.int64)
         ids, contents = np.empty(count, np.uint64), np.empty(count, np.uint32)
-        group_by_partition(record_hi, content_hash, service_hash, starts, ids, contents, rows)
+        group_by_partition(record_hi, content_hash, service_hash, with_id, starts, ids, contents, rows)
         for number, partition in enumerate(self._partitions):
             first, last = int(starts[number]), int(starts[number + 1])
             if first < last:

@@ -96,7 +96,11 @@ def load_config(home: Path) -> Config:
     path = home / CONFIG_NAME
     if not path.is_file():
         raise ConfigurationError(
-            Fault(str(path), "no configuration here", next_step="give the home folder with --home, or make one with 'meterline demo'")
+            Fault(
+                str(path),
+                "no configuration here",
+                next_step="give the home folder with --home, or make one with 'meterline demo'",
+            )
         )
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))

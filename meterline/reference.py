@@ -45,6 +45,7 @@ class Reference:
     directory: Directory
     tariff_keys: Mapping[str, int]  # content hash -> permanent key
     _books: dict[tuple[int, int], TariffBook] = field(default_factory=dict, repr=False)
+    _rule_keys: dict[tuple[int, int], npt.NDArray[np.int32]] = field(default_factory=dict, repr=False)
 
     def book(self, first_at: int, last_at: int) -> TariffBook:
         """The tariffs compiled for usage that starts in the whole years around [first_at, last_at] (us UTC)."""
@@ -52,14 +53,17 @@ class Reference:
         for (first, last), book in self._books.items():
             if first <= years[0] and years[1] <= last:
                 return book
-        span = instant_us(datetime(years[0], 1, 1, tzinfo=UTC)) - 86_400_000_000, instant_us(
-            datetime(years[1] + 1, 1, 1, tzinfo=UTC)
-        ) + 86_400_000_000
+        span = (
+            instant_us(datetime(years[0], 1, 1, tzinfo=UTC)) - 86_400_000_000,
+            instant_us(datetime(years[1] + 1, 1, 1, tzinfo=UTC)) + 86_400_000_000,
+        )
         self._books[years] = compile_book(self.tariffs, span=span)
         return self._books[years]
 
     def rule_keys(self, book: TariffBook) -> npt.NDArray[np.int32]:
         """Permanent key of each rule of a book, by rule index."""
+        if book.span in self._rule_keys:
+            return self._rule_keys[book.span]
         places: dict[str, int] = {}
         keys = np.empty(len(book.rules), np.int32)
         hashes = {tariff.tariff_id: tariff.content_hash for tariff in self.tariffs}
@@ -67,6 +71,7 @@ class Reference:
             place = places.get(rule.tariff_id, 0)
             places[rule.tariff_id] = place + 1
             keys[index] = self.tariff_keys[hashes[rule.tariff_id]] * _KEYS_PER_TARIFF + place
+        self._rule_keys[book.span] = keys
         return keys
 
 
@@ -110,7 +115,9 @@ def open_reference(config: Config, log: CommitLog, notes: Mapping[str, Any] | No
     """The newest pinned set (or the one of given notes), compiled."""
     pinned = notes if notes is not None else pinned_notes(log)
     if pinned is None:
-        raise ConfigurationError(Fault(str(config.home), "no reference data loaded yet", next_step="run 'meterline run --until-idle'"))
+        raise ConfigurationError(
+            Fault(str(config.home), "no reference data loaded yet", next_step="run 'meterline run --until-idle'")
+        )
     folder = config.data / "reference" / pinned["set"]
     return _compile(config, folder, pinned["set"], _read_account_keys(config, pinned), _tariff_keys(log))
 
@@ -182,16 +189,12 @@ def _validate_in_place(config: Config) -> None:
         raise ConfigurationError(faults)
 
 
-def _compile(
-    config: Config, folder: Path, set_id: str, account_keys: dict[str, int], tariff_keys: dict[str, int]
-) -> Reference:
+def _compile(config: Config, folder: Path, set_id: str, account_keys: dict[str, int], tariff_keys: dict[str, int]) -> Reference:
     tariffs = tuple(sorted(load_tariffs(folder / "tariffs"), key=lambda tariff: tariff.tariff_id))  # the order of a book
     accounts = read_accounts(_one(folder, "accounts"), currency=config.currency)
     tariff_ids = tuple(tariff.tariff_id for tariff in tariffs)
     services = read_services(_one(folder, "services"), accounts, list(tariff_ids), zone=config.zone)
-    directory = compile_directory(
-        accounts, services, buckets=config.buckets, tariff_ids=tariff_ids, account_keys=account_keys
-    )
+    directory = compile_directory(accounts, services, buckets=config.buckets, tariff_ids=tariff_ids, account_keys=account_keys)
     layouts = {
         drop.name: load_call_layout(folder / "layouts" / drop.layout.name) for drop in config.drops if drop.layout is not None
     }

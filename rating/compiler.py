@@ -15,7 +15,16 @@ from rating.rule_arrays import rule_arrays
 from rating.tariff import Discount, PricedAt, Tariff
 from rating.tariff_checks import price_numbers
 from rating.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
-from rating.winners import CALL_KIND_COUNT, Level, RuleRow, call_candidates, energy_candidates, resolve, rule_rows
+from rating.winners import (
+    CALL_KIND_COUNT,
+    NO_RATE_FOR_DESTINATION,
+    Level,
+    RuleRow,
+    call_candidates,
+    energy_candidates,
+    resolve,
+    rule_rows,
+)
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 
@@ -50,8 +59,8 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         tariffs=tuple(ordered),
         timelines=_timelines(build.timelines, span),
         prefixes=prefixes,
-        cell_of=np.array(build.cells, dtype=np.int32).reshape(-1, len(prefixes.prefixes)),
-        winner=np.concatenate([*build.winners, np.full(1, -2, dtype=np.int32)]),
+        cell_of=_cells(build.cells, len(prefixes.prefixes)),
+        winner=np.concatenate([*build.winners, np.full(1, NO_RATE_FOR_DESTINATION, dtype=np.int32)]),
         rules=tuple(build.rules),
         rule_rows=arrays.rows,
         scale_rows=arrays.scales,
@@ -189,11 +198,16 @@ def _match_lengths(
     return own
 
 
+def _cells(cells: list[npt.NDArray[np.int64]], nodes: int) -> I32:
+    """[tariffs * 3, nodes]; a book without tariffs has rows that price nothing, since kernels look before they decide."""
+    return np.array(cells or np.zeros((CALL_KIND_COUNT, nodes)), dtype=np.int32)
+
+
 def _timelines(found: list[tuple[Timeline, tuple[Pattern, ...]]], span: tuple[int, int]) -> Timelines:
     """All timelines behind one another, each with a last segment that is outside all versions and never ends."""
     steps = ((span[1] - span[0]) >> INDEX_BITS) + 1
     entries = span[0] + (np.arange(steps, dtype=np.int64) << INDEX_BITS)
-    index = np.zeros((len(found), steps), dtype=np.int32)
+    index = np.zeros((max(len(found), 1), steps), dtype=np.int32)
     parts: list[I64] = []
     first = 0
     for number, (timeline, patterns) in enumerate(found):
@@ -202,5 +216,5 @@ def _timelines(found: list[tuple[Timeline, tuple[Pattern, ...]]], span: tuple[in
         index[number] = first + np.searchsorted(timeline.starts_at, entries, side="right") - 1
         parts.append(np.stack([ends, columns.astype(np.int64)], axis=1))
         first += len(ends)
-    segments = np.concatenate(parts) if parts else np.zeros((0, 2), dtype=np.int64)
+    segments = np.concatenate(parts) if parts else np.array([(NEVER, 0)], dtype=np.int64)
     return Timelines(span[0], span[1], index, segments)

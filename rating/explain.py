@@ -179,6 +179,4 @@ def explain_call(
     rows = shown[:written].tolist()
     segments = tuple(PricedSegment(row[0], row[1], row[2], row[3], row[4], Fraction(row[5], common)) for row in rows)
     exact = Fraction(int(total), common)
-    return CallExplanation(
-        book, *usage, Reason.OK, rule, booked_exact(exact, book.rules[rule]), int(elapsed), exact, segments
-    )
+    return CallExplanation(book, *usage, Reason.OK, rule, booked_exact(exact, book.rules[rule]), int(elapsed), exact, segments)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rating.decks import DeckColumns, read_deck
 from rating.rates_text import quantity_text
+from rating.read_rounding import read_rounding
 from rating.tariff import (
     Allowance,
     Cap,
@@ -194,7 +195,9 @@ def _rule(
     destinations: dict[str, tuple[Destination | None, UsageKind | None]],
     rates: dict[str, tuple[Rate | None, UsageKind | None]],
 ) -> Rule | None:
-    fields = place.fields(("kind", "item"), ("destination", "window", "rate", "weight"))
+    fields = place.fields(("kind", "item"), ("destination", "window", "rate", "weight", "rounding"))
+    rounding_place = fields.get("rounding")
+    rounding = read_rounding(rounding_place, line_only=False) if rounding_place else None
     kind_place, item = fields.get("kind"), fields.text("item")
     kind = kind_place.choice(CALL_KINDS) if kind_place else None
     to_place, window_place, rate_place = fields.get("destination"), fields.get("window"), fields.get("rate")
@@ -212,7 +215,7 @@ def _rule(
         place.fault(f"a {kind} rule with a rate for {measured.label}", must_be=f"a rate in units of {kind}")
     if not kind or not item:
         return None
-    return Rule(CALL_KINDS[kind], to, window, rate, weight, item, place.where)
+    return Rule(CALL_KINDS[kind], to, window, rate, weight, item, rounding, place.where)
 
 
 def read_allowances(
@@ -255,4 +258,3 @@ def read_discount(place: Place | None) -> Discount | None:
             item.fault("tiers out of order", was=amount_text(start), must_be=f"more than {amount_text(tiers[-1].from_nano)}")
         tiers.append(DiscountTier(start, ppm))
     return Discount(fields.text("item"), tuple(tiers))
-

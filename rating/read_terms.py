@@ -1,4 +1,4 @@
-"""The parts of a version that every service has, and energy prices: windows, rounding, energy, fees, taxes."""
+"""The parts of a version that every service has, and energy prices: windows, energy, fees, taxes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from datetime import date
 from typing import TypeVar
 
 from rating.rates_text import quantity_text
-from rating.tariff import DAY_US, EnergyPrice, Fee, Rounding, Tax, Tier, Window
+from rating.tariff import DAY_US, EnergyPrice, Fee, Tax, Tier, Window
 from rating.written_values import WEIGHT_MAX, amount, boolean, local_date, parts_per_million, quantity, time_of_day_us, whole
 from rating.yaml_places import Fields, Place
 from schemas.periods import FIRST_YEAR, LAST_YEAR
 from schemas.quantities import UsageKind
 
 DAY_NAMES = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), start=1)}
-ROUNDING_MODES = ("up", "down", "half_up", "half_even", "none")
 TIER_SCOPES = ("shared_chronological",)
 T = TypeVar("T", Fee, Tax)
 
@@ -64,24 +63,6 @@ def _dates(place: Place | None) -> frozenset[date] | None:
         return None
     found = [local_date(item) for item in place.items()]
     return frozenset(day for day in found if day is not None)
-
-
-def read_rounding(place: Place | None, *, line_only: bool) -> Rounding:
-    """What the version says, or a stand-in where that has faults."""
-    if place is None:
-        return Rounding("line", "half_up", 2)
-    fields = place.fields(("scope", "mode"), ("decimals",))
-    scope_place, mode_place, decimals_place = fields.get("scope"), fields.get("mode"), fields.get("decimals")
-    scope = scope_place.choice(("record", "line")) if scope_place else None
-    mode = mode_place.choice(ROUNDING_MODES) if mode_place else None
-    decimals = whole(decimals_place, 0, 9)
-    if mode == "none" and decimals_place:
-        decimals_place.fault("decimals without rounding", must_be="left out, or a mode given")
-    if mode and mode != "none" and decimals_place is None:
-        place.fault("decimals is missing", must_be="0 to 9", code="missing_key")
-    if line_only and scope == "record" and scope_place:
-        scope_place.fault("energy is not rounded by record", was="record", must_be="line")
-    return Rounding(scope or "line", mode or "half_up", 9 if mode == "none" or decimals is None else decimals)
 
 
 def read_energy(place: Place | None, windows: set[str]) -> tuple[EnergyPrice, ...]:

@@ -111,6 +111,7 @@ class Rule:
     rate: str | None
     weight: int
     item: str
+    rounding: Rounding | None = None  # None is that of the version
     where: str = field(default="", compare=False)
 
 

@@ -125,4 +125,3 @@ def _energy_holes(tariff: Tariff) -> list[Fault]:
             next_step = "add a price without a window, else such usage is rejected"
             found.append(Fault(version.where, f"no energy price holds from {when}", next_step=next_step, code="warning_hole"))
     return found
-

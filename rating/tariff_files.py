@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rating.tariff import Tariff
@@ -11,6 +12,7 @@ from rating.yaml_places import compose_file
 from schemas.errors import ConfigurationError, Fault
 
 SUFFIXES = (".yaml", ".yml")
+_POSITION = re.compile(r":([0-9]+):([0-9]+)")
 
 
 def load_tariff(path: Path) -> Tariff:
@@ -64,4 +66,10 @@ def _read(path: Path) -> tuple[Tariff | None, list[Fault]]:
     tariff = read_tariff(top, path.parent) if top else None
     if tariff and not faults:
         faults.extend(level_rule_faults(tariff))
-    return tariff, faults
+    return tariff, sorted(faults, key=lambda fault: _position(fault, str(path)))
+
+
+def _position(fault: Fault, file: str) -> tuple[bool, int, int]:
+    """Faults of the file from top to bottom, those of its decks after them."""
+    found = _POSITION.match(fault.where, len(file)) if fault.where.startswith(file) else None
+    return (False, int(found[1]), int(found[2])) if found else (True, 0, 0)

@@ -11,7 +11,8 @@ from enum import Enum
 from pathlib import Path
 
 from rating.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
-from rating.read_terms import read_energy, read_fees, read_rounding, read_taxes, read_windows
+from rating.read_rounding import read_rounding
+from rating.read_terms import read_energy, read_fees, read_taxes, read_windows
 from rating.tariff import FOREVER_AT, PricedAt, ServiceKind, Tariff, TariffVersion
 from rating.written_values import instant_at
 from rating.yaml_places import Fields, Place
@@ -27,9 +28,9 @@ def read_tariff(top: Place, folder: Path) -> Tariff | None:
     fields = top.fields(("tariff", "name", "currency", "zone", "service", "versions"))
     service_place, zone_place, versions_place = fields.get("service"), fields.get("zone"), fields.get("versions")
     service = service_place.choice([str(kind) for kind in ServiceKind]) if service_place else None
-    zone = _zone(zone_place) if zone_place else None
+    zone = (_zone(zone_place) if zone_place else None) or "UTC"  # a stand-in, so that the rest is read all the same
     _check_identity(fields)
-    if service is None or zone is None or versions_place is None:
+    if service is None or versions_place is None:
         return None
     versions = [_version(item, ServiceKind(service), zone, folder) for item in versions_place.items()]
     in_order = _in_order([version for version in versions if version is not None], versions_place)

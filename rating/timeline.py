@@ -156,4 +156,3 @@ def _merged(tariff: Tariff, starts: Ints, rows: Ints, end_at: int) -> Timeline:
         windows = 0 if row[0] == NO_VERSION else len(tariff.versions[row[0]].windows)
         patterns.append(Pattern(row[0], tuple(row[1 : 1 + windows])))
     return Timeline(starts[keep], pattern[keep].astype(np.int32), tuple(patterns), end_at)
-

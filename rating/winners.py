@@ -39,14 +39,15 @@ class RuleRow:
     @property
     def price(self) -> tuple[object, ...]:
         """What must be equal for two level rules to be no contradiction."""
-        return (self.rate.connect_fee_nano, self.rate.minimum_charge_nano, self.rate.cap, self.rate.tiers)
+        rate = self.rate
+        return (rate.connect_fee_nano, rate.minimum_charge_nano, rate.cap, rate.tiers, self.rounding)
 
     @property
     def order(self) -> tuple[object, ...]:
         tiers = tuple((tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in self.rate.tiers)
         names = (self.item, self.destination, self.window, self.rate.name)
-        amounts = (self.rate.connect_fee_nano, self.rate.minimum_charge_nano, str(self.rate.cap), self.rule.weight)
-        return (self.version, int(self.kind), *names, tiers, *amounts)
+        amounts = (self.rate.connect_fee_nano, self.rate.minimum_charge_nano, str(self.rate.cap), str(self.rounding))
+        return (self.version, int(self.kind), *names, tiers, *amounts, self.rule.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,8 @@ def rule_rows(tariff: Tariff) -> tuple[RuleRow, ...]:
         for rule in version.rules:
             found = [rates[rule.rate]] if rule.rate else list(dict.fromkeys(decks[rule.destination or ""]))
             for rate in found:
-                row = RuleRow(
-                    index, rule.kind, rule.item, rule.destination or "", rule.window or "", rate, version.rounding, rule
-                )
+                names = (rule.item, rule.destination or "", rule.window or "")
+                row = RuleRow(index, rule.kind, *names, rate, rule.rounding or version.rounding, rule)
                 rows.setdefault(row.order, row)
     return tuple(rows[order] for order in sorted(rows, key=_sortable))
 

@@ -18,10 +18,12 @@ from schemas.errors import Fault
 def close_match(name: str, known: Iterable[str]) -> str:
     """`did you mean X?` or what there is to choose from."""
     names = sorted(known)
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if found:
-        return f"did you mean {found[0]!r}?"
-    return f"known: {', '.join(names[:20])}" if names else "there is none"
+    return _meant(name, names) or (f"known: {', '.join(names[:20])}" if names else "there is none")
+
+
+def _meant(name: str, names: list[str]) -> str:
+    found = [known for known in names if known.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {found[0]!r}?" if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Place:
         text = self.text()
         if text is None or text in names:
             return text
-        self.fault("not a known value", was=repr(text), must_be=" or ".join(names), next_step=close_match(text, names))
+        self.fault("not a known value", was=repr(text), must_be=" or ".join(names), next_step=_meant(text, names))
         return None
 
     def reference(self, names: Mapping[str, object] | set[str], what: str) -> str | None:

@@ -75,15 +75,19 @@ def _places_agree(
         totals = dict(account.group_by("source_id").agg(pl.col("rows").sum()).iter_rows())
         for source_id, rows in collected.items():
             if totals.get(source_id, 0) != rows:
-                faults.append(_fault(code, f"source {source_id}", "records do not add up to what was collected", totals.get(source_id, 0), rows))
+                faults.append(
+                    _fault(
+                        code, f"source {source_id}", "records do not add up to what was collected", totals.get(source_id, 0), rows
+                    )
+                )
     return faults
 
 
 def money_holds(sums: Mapping[str, int]) -> list[Fault]:
     """I3, in nano-units and without tolerance.
 
-    Args: `rated` (list price of all charges), `allowance`, `discount`, `net` (charges), `fees`, `tax`, `lines_exact`, `lines_rounded`,
-        `bills`, `carried_in`, `carried_out`, `debits`, `credits`, `receivable`.
+    Args: `rated` (list price of all charges), `allowance`, `discount`, `net` (charges), `fees`, `tax`, `lines_exact`,
+        `lines_rounded`, `bills`, `carried_in`, `carried_out`, `debits`, `credits`, `receivable`.
     """
     s = sums
     laws = [
@@ -105,8 +109,8 @@ def replay_holds(digest: str, promised: str) -> list[Fault]:
 def once_holds(billed: pl.DataFrame, conflicts: pl.DataFrame, copies: pl.DataFrame) -> list[Fault]:
     """I5: a record id is billed at most once, never beside a conflict, and a copy has the content of the version it copies.
 
-    Args: `billed` [record_hi, record_lo, content_hash, start_at] (a record may be billed in parts that start at different instants);
-        `conflicts` [record_hi, record_lo, content_hash]; `copies` the same of the duplicates, plus their versions'
+    Args: `billed` [record_hi, record_lo, content_hash, start_at] (a record may be billed in parts that start at different
+        instants); `conflicts` [record_hi, record_lo, content_hash]; `copies` the same of the duplicates, plus their versions'
         `contents` (list of the content hashes held under the id).
     """
     faults = []
@@ -120,10 +124,20 @@ def once_holds(billed: pl.DataFrame, conflicts: pl.DataFrame, copies: pl.DataFra
     for row in twice.head(_SHOWN).iter_rows(named=True):
         faults.append(_fault("I5", hex_id(row["record_hi"], row["record_lo"]), "billed more than once", row["len"], 1))
     for row in billed.join(conflicts, on=key, how="semi").head(_SHOWN).iter_rows(named=True):
-        faults.append(_fault("I5", hex_id(row["record_hi"], row["record_lo"]), "billed although in conflict", "billed", "suspense"))
+        faults.append(
+            _fault("I5", hex_id(row["record_hi"], row["record_lo"]), "billed although in conflict", "billed", "suspense")
+        )
     strangers = copies.filter(~pl.col("contents").list.contains(pl.col("content_hash")))
     for row in strangers.head(_SHOWN).iter_rows(named=True):
-        faults.append(_fault("I5", hex_id(row["record_hi"], row["record_lo"]), "counted as a copy, but no version has its content", "duplicate", "conflict"))
+        faults.append(
+            _fault(
+                "I5",
+                hex_id(row["record_hi"], row["record_lo"]),
+                "counted as a copy, but no version has its content",
+                "duplicate",
+                "conflict",
+            )
+        )
     return faults
 
 
@@ -145,13 +159,18 @@ def chain_holds(chain: Sequence[tuple[int, str, str]], head: str | None = None) 
 def files_match_chain(chain: Sequence[tuple[int, str, str]], live: Iterable[str]) -> list[Fault]:
     """I6: every live file is named by a commit of the chain."""
     named = {entry[0] for _, body, _ in chain for entry in json.loads(body)["files"]}
-    return [_fault("I6", name, "live, but no commit of the chain names it", "unnamed", "named") for name in sorted(set(live) - named)]
+    return [
+        _fault("I6", name, "live, but no commit of the chain names it", "unnamed", "named") for name in sorted(set(live) - named)
+    ]
 
 
 def closed_holds(billed_by_commit: Sequence[tuple[int, int, int]], closed_at: Mapping[int, int]) -> list[Fault]:
     """I7: after the commit that closed a period nothing in it changed. `billed_by_commit` [(seq, period, rows)]."""
     late = [(seq, period, rows) for seq, period, rows in billed_by_commit if seq > closed_at.get(period, seq) and rows]
-    return [_fault("I7", f"commit {seq}", f"changes period {period} after its close", f"{rows} rows", "none") for seq, period, rows in late]
+    return [
+        _fault("I7", f"commit {seq}", f"changes period {period} after its close", f"{rows} rows", "none")
+        for seq, period, rows in late
+    ]
 
 
 def files_hold(live: Mapping[str, tuple[int, str]], found: Mapping[str, tuple[int, str]]) -> list[Fault]:
@@ -162,14 +181,25 @@ def files_hold(live: Mapping[str, tuple[int, str]], found: Mapping[str, tuple[in
         if seen is None:
             faults.append(_fault("I8", name, "a live file is missing", "missing", "there"))
         elif seen[0] != size or (digest and seen[1] and seen[1] != digest):
-            faults.append(_fault("I8", name, "a live file is not what was committed", f"{seen[0]} bytes {seen[1][:12]}", f"{size} bytes {digest[:12]}"))
+            faults.append(
+                _fault(
+                    "I8",
+                    name,
+                    "a live file is not what was committed",
+                    f"{seen[0]} bytes {seen[1][:12]}",
+                    f"{size} bytes {digest[:12]}",
+                )
+            )
     return faults
 
 
 def oracle_holds(charges: pl.DataFrame) -> list[Fault]:
     """I9: the line's charge equals the independent reference. `charges` [record, charge_nano, oracle_nano]."""
     wrong = charges.filter(pl.col("charge_nano") != pl.col("oracle_nano")).head(_SHOWN)
-    return [_fault("I9", str(row["record"]), "charge differs from the reference", row["charge_nano"], row["oracle_nano"]) for row in wrong.iter_rows(named=True)]
+    return [
+        _fault("I9", str(row["record"]), "charge differs from the reference", row["charge_nano"], row["oracle_nano"])
+        for row in wrong.iter_rows(named=True)
+    ]
 
 
 def liveness_holds(unfinished: Sequence[str]) -> list[Fault]:

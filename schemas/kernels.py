@@ -37,7 +37,7 @@ def _cache_folder() -> str:
     return os.path.join(base, f"kernels-{kernel_sources_digest()[:16]}")
 
 
-numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
+numba.config.CACHE_DIR = _cache_folder()
 
 
 def kernel(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

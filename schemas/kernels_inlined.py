@@ -13,11 +13,10 @@ from typing import Any
 
 import numba
 
-from schemas import kernels
+import schemas.kernels  # noqa: F401  # importing it sets the cache folder
 
 
 def tight_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A small function that is always inlined into the kernel that calls it; cached in the folder that `schemas.kernels` names."""
-    assert kernels.kernel_sources_digest, "importing schemas.kernels has set the cache folder"
+    """A small function that is always inlined into its caller; cached in the folder that `schemas.kernels` names."""
     compiled: Callable[..., Any] = numba.njit(function, cache=True, nogil=True, forceinline=True)
     return compiled

@@ -54,8 +54,14 @@ INTERVAL_DAYS = pa.schema(
         _column("meter_serial", pa.string(), "serial number of the meter"),
         _column("start_at", pa.timestamp("us", tz="UTC"), "start of the first interval of the part", "UTC"),
         _column("step_s", pa.int32(), "length of an interval", "s"),
-        _column("counted", pa.uint8(), "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere"),
-        _column("values", pa.list_(pa.field("item", pa.int64(), nullable=False)), "the intervals in time order", "base unit of kind"),
+        _column(
+            "counted",
+            pa.uint8(),
+            "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere",
+        ),
+        _column(
+            "values", pa.list_(pa.field("item", pa.int64(), nullable=False)), "the intervals in time order", "base unit of kind"
+        ),
         _column("quantity", pa.int64(), "sum of the values", "base unit of kind"),
         _column("quality", pa.uint8(), "the worst quality of the day, a rank of schemas.quality"),
         _column("quality_text", pa.string(), "quality by interval"),
@@ -75,7 +81,11 @@ SET_ASIDE = pa.schema(
         _column("quantity", pa.int64(), "what was used; 0 where it cannot be read", "base unit of kind"),
         _column("quality", pa.uint8(), "quality rank of a meter day; 0 for calls"),
         _column("updated_at", pa.timestamp("us", tz="UTC"), "update time of a meter day; 1970 for calls", "UTC"),
-        _column("counted", pa.uint8(), "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere"),
+        _column(
+            "counted",
+            pa.uint8(),
+            "1: the row stands for its source record; 0: a further part of a record that is counted elsewhere",
+        ),
         _column("raw", pa.binary(), "the raw record as it was received (rejected records)"),
     ],
     metadata={"table": "set_aside", "version": str(RECORD_SCHEMA_VERSION)},
@@ -105,7 +115,10 @@ def empty_table(name: str) -> Any:
 def table_of(name: str, columns: dict[str, Any], *, convert: Callable[[Any, Any], Any] | None = None) -> Any:
     """An Arrow table of a stored schema from arrays by name; every column of the schema must be there."""
     schema = STORED_TABLES[name]
-    arrays = [_as_array(columns[field.name], field.type) if convert is None else convert(columns[field.name], field.type) for field in schema]
+    arrays = [
+        _as_array(columns[field.name], field.type) if convert is None else convert(columns[field.name], field.type)
+        for field in schema
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

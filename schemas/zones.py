@@ -94,8 +94,8 @@ class ZoneTable:
 
 
 @lru_cache(maxsize=64)
-def zone_table(zone: str, first_year: int = 1990, last_year: int = 2060) -> ZoneTable:
-    """Compile a zone's clock changes of the given years (inclusive)."""
+def zone_table(zone: str, first_year: int = 1988, last_year: int = 2061) -> ZoneTable:
+    """Compile a zone's clock changes of the given years (inclusive): by default more than any billing period needs."""
     info = zone_of(zone)
     at, end = instant_us(datetime(first_year, 1, 1, tzinfo=UTC)), instant_us(datetime(last_year + 1, 1, 1, tzinfo=UTC))
     starts, offsets = [at], [_offset_us(info, at)]

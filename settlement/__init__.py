@@ -1,0 +1,1 @@
+"""What usage comes to: fees, taxes, charges, bills and the postings that carry them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from meterline.cli.output import Output, common_options, table_text
+from meterline.cli.output import Output, shared_options, table_text
 from meterline.config import Config, load_config
 
 
@@ -19,7 +19,7 @@ def command() -> None:
 @command.command("list")
 @click.argument("period")
 @click.option("--limit", default=50, show_default=True, help="Bills shown (0: all).")
-@common_options
+@shared_options
 def list_command(period: str, limit: int, home: Path, as_json: bool, quiet: bool) -> None:
     """List the bills of PERIOD (YYYY-MM)."""
     from meterline.close.bill_view import list_bills
@@ -37,17 +37,22 @@ def list_command(period: str, limit: int, home: Path, as_json: bool, quiet: bool
     ]  # fmt: skip
 
     def text() -> str:
-        body = table_text(("bill", "name", "lines", "total", ""), [(r["bill_number"], r["name"], r["lines"], r["total"], r["currency"]) for r in rows],
-                          right=("lines", "total"))  # fmt: skip
+        body = table_text(
+            ("bill", "name", "lines", "total", ""),
+            [(r["bill_number"], r["name"], r["lines"], r["total"], r["currency"]) for r in rows],
+            right=("lines", "total"),
+        )
         note = "drafts of an open period" if draft else "bills"
-        return f"{body}\n\n{len(bills)} {note}" + (f", {len(bills) - len(shown)} more; --limit 0 shows all" if len(shown) < len(bills) else "")
+        return f"{body}\n\n{len(bills)} {note}" + (
+            f", {len(bills) - len(shown)} more; --limit 0 shows all" if len(shown) < len(bills) else ""
+        )
 
     Output(as_json, quiet).answer({"period": period, "draft": draft, "count": len(bills), "bills": rows}, text)
 
 
 @command.command("show")
 @click.argument("bill")
-@common_options
+@shared_options
 def show_command(bill: str, home: Path, as_json: bool, quiet: bool) -> None:
     """Show BILL (its number, PERIOD-ACCOUNT) as the customer reads it."""
     from meterline.close.bill_view import read_bill
@@ -65,7 +70,7 @@ def show_command(bill: str, home: Path, as_json: bool, quiet: bool) -> None:
 @click.argument("bill")
 @click.argument("line", type=int)
 @click.option("--records", default=5, show_default=True, help="How many of the records behind the line are explained.")
-@common_options
+@shared_options
 def explain_command(bill: str, line: int, records: int, home: Path, as_json: bool, quiet: bool) -> None:
     """Explain LINE (its number) of BILL: the sum, the services, the rated records, and the raw record of each."""
     from meterline.close.bill_view import read_bill

@@ -81,7 +81,9 @@ def _run_and_close(folder: Path, label: str, output: Output) -> tuple[dict[str, 
         earlier = sorted({e.period for e in engine.log.row_account() if 0 <= e.period < target and e.disposition == "billed"})
         for number in [*earlier, target]:
             period = period_of(number, config.zone)
-            plan = make_plan(config, engine.log, period, period.end_on, lambda done, total: output.tick(f"plan: bucket {done} of {total}"))
+            plan = make_plan(
+                config, engine.log, period, period.end_on, lambda done, total: output.tick(f"plan: bucket {done} of {total}")
+            )
             apply_plan(config, engine.log, plan, report=lambda done, total: output.tick(f"close: bucket {done} of {total}"))
         publish_finance(config, engine.log)
         account = engine.log.row_account()
@@ -102,7 +104,8 @@ def _run_and_close(folder: Path, label: str, output: Output) -> tuple[dict[str, 
             "WHY? " + explained.text,
             account_text(account),
             "\n".join(f"{what:<36} {path}" for what, path in places.items()),
-            f"next: meterline bill list {label} --home {folder}; meterline suspense list --home {folder}; meterline reconcile --home {folder}",
+            f"next: meterline bill list {label} --home {folder}; meterline suspense list --home {folder}; "
+            f"meterline reconcile --home {folder}",
         ]
     )
     return {"plan": plan, "bill": view.bill["bill_number"], "row_account": account_json(account), "home": str(folder)}, text

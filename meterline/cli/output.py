@@ -19,14 +19,20 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _LINE_EVERY_S = 3.0
 
 
-def common_options(function: _F) -> _F:
+def shared_options(function: _F) -> _F:
     """--home, --json and --quiet, which every command takes."""
     for option in (
         click.option("--quiet", is_flag=True, help="No progress on stderr."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
-        click.option("--home", type=click.Path(path_type=Path), default=Path("."), show_default="here", envvar="METERLINE_HOME",
-                     help="The folder with meterline.yaml."),
-    ):  # fmt: skip
+        click.option(
+            "--home",
+            type=click.Path(path_type=Path),
+            default=Path(),
+            show_default="here",
+            envvar="METERLINE_HOME",
+            help="The folder with meterline.yaml.",
+        ),
+    ):
         function = option(function)
     return function
 
@@ -79,7 +85,8 @@ def table_text(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right:
     lines = []
     for row in [list(headings), *cells]:
         parts = [
-            cell.rjust(width) if heading in right else cell.ljust(width) for cell, width, heading in zip(row, widths, headings, strict=True)
+            cell.rjust(width) if heading in right else cell.ljust(width)
+            for cell, width, heading in zip(row, widths, headings, strict=True)
         ]
         lines.append("  ".join(parts).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))

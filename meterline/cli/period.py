@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from meterline.cli.output import Output, common_options, number_text, table_text
+from meterline.cli.output import Output, number_text, shared_options, table_text
 from meterline.config import Config, load_config
 from schemas.periods import Period, period_number, period_of
 
@@ -22,22 +22,31 @@ def command() -> None:
 
 @command.command("status")
 @click.argument("period")
-@common_options
+@shared_options
 def status(period: str, home: Path, as_json: bool, quiet: bool) -> None:
     """Show whether PERIOD (YYYY-MM) is open or closed, and by which plan."""
     config, log = _open(home)
     number = period_number(period)
     closes = [notes for _, notes in log.notes("close") if notes["period"] == period]
     state = log.period_states().get(number, "open")
-    value = {"period": period, "state": state, **({"plan_seal": closes[-1]["plan_seal"], "promise": closes[-1]["promise"]} if closes else {})}
+    value = {
+        "period": period,
+        "state": state,
+        **({"plan_seal": closes[-1]["plan_seal"], "promise": closes[-1]["promise"]} if closes else {}),
+    }
     Output(as_json, quiet).answer(value, "\n".join(f"{name:<10} {text}" for name, text in value.items()))
 
 
 @command.command("plan")
 @click.argument("period")
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the plan (default: HOME/plan-PERIOD.json).")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the plan (default: HOME/plan-PERIOD.json).",
+)
 @click.option("--issue-on", type=click.DateTime(["%Y-%m-%d"]), help="Date on the bills (default: the day after the period).")
-@common_options
+@shared_options
 def plan(period: str, out: Path | None, issue_on: datetime | None, home: Path, as_json: bool, quiet: bool) -> None:
     """Compute every bill of PERIOD (YYYY-MM) without moving money, and write one sealed plan to review and apply."""
     config, log = _open(home)
@@ -45,12 +54,15 @@ def plan(period: str, out: Path | None, issue_on: datetime | None, home: Path, a
     sealed = _plan(config, log, _period(period, config), issue_on, output)
     path = out or config.home / f"plan-{period}.json"
     path.write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    output.answer({"plan_file": str(path), **sealed}, lambda: f"{plan_text(sealed)}\n\nplan written to {path}\napply it: meterline period apply {path}")
+    output.answer(
+        {"plan_file": str(path), **sealed},
+        lambda: f"{plan_text(sealed)}\n\nplan written to {path}\napply it: meterline period apply {path}",
+    )
 
 
 @command.command("apply")
 @click.argument("plan_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@common_options
+@shared_options
 def apply(plan_file: Path, home: Path, as_json: bool, quiet: bool) -> None:
     """Close the period of PLAN_FILE: recompute, compare with the promise, seal bills and journal. Safe to repeat."""
     from meterline.close.plan import read_plan
@@ -64,7 +76,7 @@ def apply(plan_file: Path, home: Path, as_json: bool, quiet: bool) -> None:
 @command.command("close")
 @click.argument("period")
 @click.option("--issue-on", type=click.DateTime(["%Y-%m-%d"]), help="Date on the bills (default: the day after the period).")
-@common_options
+@shared_options
 def close(period: str, issue_on: datetime | None, home: Path, as_json: bool, quiet: bool) -> None:
     """Plan and apply in one step, for one person on a test system. Closing a closed period again changes nothing."""
     config, log = _open(home)
@@ -105,8 +117,16 @@ def _apply(config: Config, sealed: dict[str, Any], output: Output) -> tuple[dict
     with open_engine(config) as engine:
         seq = apply_plan(config, engine.log, sealed, report=_bar(output, "apply"))
         finance = publish_finance(config, engine.log)
-    value = {"state": "closed", "commit": seq, "sealed": str(config.data / f"sealed/period={sealed['period']}/v1"), "finance": str(finance)}
-    text = f"period {sealed['period']} closed in commit {seq}: {number_text(sealed['totals']['bills'])} bills\nsealed   {value['sealed']}\nfinance  {finance}"
+    value = {
+        "state": "closed",
+        "commit": seq,
+        "sealed": str(config.data / f"sealed/period={sealed['period']}/v1"),
+        "finance": str(finance),
+    }
+    text = (
+        f"period {sealed['period']} closed in commit {seq}: {number_text(sealed['totals']['bills'])} bills\n"
+        f"sealed   {value['sealed']}\nfinance  {finance}"
+    )
     return value, text
 
 
@@ -126,17 +146,19 @@ def plan_text(plan: dict[str, Any]) -> str:
         (label, f"{totals[name]} {plan['currency']}")
         for label, name in (
             ("usage at list price", "list"), ("allowances", "allowance"), ("discounts", "discount"), ("usage charges", "net"),
-            ("bills, net", "bills_net"), ("tax", "bills_tax"), ("bills, total", "bills_total"), ("rounding carried on", "bills_carried_out"),
+            ("bills, net", "bills_net"), ("tax", "bills_tax"), ("bills, total", "bills_total"),
+            ("rounding carried on", "bills_carried_out"),
         )
     ]  # fmt: skip
     checks = [(c["verdict"], c["check"], c["figure"], c["next"]) for c in plan["checklist"]]
     return "\n\n".join(
         [
-            f"PLAN {plan['period']}  tenant {plan['tenant']}  zone {plan['zone']}  issue date {plan['issue_on']}  commit {plan['pins']['commit']}",
+            f"PLAN {plan['period']}  tenant {plan['tenant']}  zone {plan['zone']}  issue date {plan['issue_on']}  "
+            f"commit {plan['pins']['commit']}",
             table_text(("", "check", "figure", "next"), checks),
             f"{number_text(account['collected'])} collected in the period = {terms}",
-            f"{number_text(totals['bills'])} bills, {number_text(totals['bill_lines'])} lines, {number_text(totals['billed_records'])} billed records\n"
-            + table_text(("", "amount"), money, right=("amount",)),
+            f"{number_text(totals['bills'])} bills, {number_text(totals['bill_lines'])} lines, "
+            f"{number_text(totals['billed_records'])} billed records\n" + table_text(("", "amount"), money, right=("amount",)),
             f"promise {plan['promise']}\nseal    {plan['seal']}",
         ]
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from meterline.cli.output import Output, common_options
+from meterline.cli.output import Output, shared_options
 from meterline.cli.row_account import account_json, account_text
 from meterline.config import load_config
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
@@ -14,9 +14,11 @@ from schemas.errors import ExitCode
 
 
 @click.command("reconcile", short_help="Check every invariant from the files alone.")
-@click.option("--fast", is_flag=True, help="Do not read raw files and hashes again: compare what is stored with what was counted.")
+@click.option(
+    "--fast", is_flag=True, help="Do not read raw files and hashes again: compare what is stored with what was counted."
+)
 @click.option("--period", help="Recompute the bills of this closed period only (YYYY-MM; default: all).")
-@common_options
+@shared_options
 def command(fast: bool, period: str | None, home: Path, as_json: bool, quiet: bool) -> None:
     """Recount raw files, stored rows and money, recompute closed periods, verify the hash chain; exit 1 if anything is off."""
     from meterline.runtime.audit import audit
@@ -30,11 +32,17 @@ def command(fast: bool, period: str | None, home: Path, as_json: bool, quiet: bo
         "holds": not broken,
         "row_account": account_json(log.row_account()),
         "invariants": [
-            {"id": r.code, "name": r.name, "verdict": "FAIL" if r.faults else r.verdict, "figure": r.figure, "seconds": round(r.seconds, 3),
-             "faults": [fault.as_json() for fault in r.faults]}
+            {
+                "id": r.code,
+                "name": r.name,
+                "verdict": "FAIL" if r.faults else r.verdict,
+                "figure": r.figure,
+                "seconds": round(r.seconds, 3),
+                "faults": [fault.as_json() for fault in r.faults],
+            }
             for r in results
         ],
-    }  # fmt: skip
+    }
 
     def text() -> str:
         lines = [

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from meterline.cli.output import Output, common_options, number_text
+from meterline.cli.output import Output, number_text, shared_options
 from meterline.cli.row_account import account_json, account_text
 from meterline.config import load_config
 
 
 @click.command("run", short_help="Take files from the drop folders through the line.")
 @click.option("--until-idle", is_flag=True, help="Stop when all input is done, after rolling up.")
-@common_options
+@shared_options
 def command(until_idle: bool, home: Path, as_json: bool, quiet: bool) -> None:
     """Collect, preprocess, rate and commit what lies in the drop folders; nothing is lost or doubled, whenever it is stopped.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from meterline.cli.output import Output, common_options, table_text
+from meterline.cli.output import Output, shared_options, table_text
 from meterline.cli.row_account import account_json, account_text
 from meterline.config import load_config
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
@@ -17,7 +17,7 @@ from schemas.reasons import Disposition
 
 
 @click.command("status", short_help="Sources, periods and the row account.")
-@common_options
+@shared_options
 def command(home: Path, as_json: bool, quiet: bool) -> None:
     """Show what was collected, what is still to be read, which periods are open and closed, and the row account."""
     config = load_config(home)
@@ -30,7 +30,10 @@ def command(home: Path, as_json: bool, quiet: bool) -> None:
     for entry in account:
         if entry.disposition == Disposition.BILLED and entry.period >= 0:
             billed[entry.period] += entry.rows
-    periods = [(_period(number, config.zone), closed.get(number, "open"), billed[number]) for number in sorted({*(n for n, rows in billed.items() if rows), *closed})]
+    periods = [
+        (_period(number, config.zone), closed.get(number, "open"), billed[number])
+        for number in sorted({*(n for n, rows in billed.items() if rows), *closed})
+    ]
     value = {
         "commit": log.head(),
         "chain_head": log.chain_head(),

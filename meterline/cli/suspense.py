@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from meterline.cli.output import Output, common_options, table_text
+from meterline.cli.output import Output, shared_options, table_text
 from meterline.config import load_config
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from meterline.store.snapshot import Snapshot
@@ -25,7 +25,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--reason", help="Only this reason, such as unknown_service.")
 @click.option("--limit", default=50, show_default=True, help="Rows shown (0: all).")
-@common_options
+@shared_options
 def list_suspense(reason: str | None, limit: int, home: Path, as_json: bool, quiet: bool) -> None:
     """List suspense: id, reason, service, time, file and place, and the raw record."""
     config = load_config(home)
@@ -54,11 +54,21 @@ def list_suspense(reason: str | None, limit: int, home: Path, as_json: bool, qui
 
     def text() -> str:
         cells = [
-            (entry["reason"], entry["service_id"], (entry["start_at"] or "")[:19], f"{entry['file']}@{entry['offset']}", entry["raw"][:80])
+            (
+                entry["reason"],
+                entry["service_id"],
+                (entry["start_at"] or "")[:19],
+                f"{entry['file']}@{entry['offset']}",
+                entry["raw"][:80],
+            )
             for entry in value["suspense"]  # type: ignore[attr-defined]
         ]
         tail = f"\n{len(rows) - len(shown)} more; --limit 0 shows all" if len(shown) < len(rows) else ""
-        return table_text(("reason", "service", "start (UTC)", "file@offset", "raw record"), cells) + f"\n\n{len(rows)} records" + tail
+        return (
+            table_text(("reason", "service", "start (UTC)", "file@offset", "raw record"), cells)
+            + f"\n\n{len(rows)} records"
+            + tail
+        )
 
     Output(as_json, quiet).answer(value, text)
 
@@ -70,6 +80,8 @@ def _suspense_rows(snapshot: Snapshot, reason: str | None) -> list[dict[str, Any
     rows = [row for row in plain_rows(snapshot.read("set_aside")) if row["disposition"] in waiting]
     if reason is not None:
         if reason.upper() not in Reason.__members__:
-            raise click.BadParameter(f"no such reason; known are {', '.join(member.label for member in Reason)}", param_hint="--reason")
+            raise click.BadParameter(
+                f"no such reason; known are {', '.join(member.label for member in Reason)}", param_hint="--reason"
+            )
         rows = [row for row in rows if row["reason"] == Reason[reason.upper()]]
     return sorted(rows, key=lambda row: (row["reason"], row["source_id"], row["source_offset"]))

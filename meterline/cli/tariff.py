@@ -26,7 +26,7 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="TARIFF...", type=click.Path(path_type=Path, exists=True))
 @_JSON
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Report every error and warning of TARIFF files or folders at once, each with file, line and path; exit 2 if any is an error."""
+    """Report every error and warning of TARIFF files or folders at once, with file, line and path; exit 2 if any is an error."""
     from rating.tariff_files import check_tariff
 
     paths = [path for given in files for path in (sorted(given.rglob("*.yaml")) if given.is_dir() else [given])]
@@ -49,7 +49,9 @@ def show(tariff_file: Path, as_json: bool) -> None:
 
     tariff = load_tariff(tariff_file)
     text = describe_tariff(tariff)
-    Output(as_json).answer({"tariff_id": tariff.tariff_id, "name": tariff.name, "content_hash": tariff.content_hash, "text": text}, text)
+    Output(as_json).answer(
+        {"tariff_id": tariff.tariff_id, "name": tariff.name, "content_hash": tariff.content_hash, "text": text}, text
+    )
 
 
 @command.command("price")
@@ -69,17 +71,25 @@ def price(tariff_file: Path, usage_file: Path, as_json: bool) -> None:
     tariff = load_tariff(tariff_file)
     priced = price_usage(tariff, read_usage(usage_file))
     rows: list[dict[str, Any]] = [
-        {**{name: _plain(value) for name, value in row.items() if name != "charge_nano"}, "currency": tariff.currency if row["charge"] else ""}
+        {
+            **{name: _plain(value) for name, value in row.items() if name != "charge_nano"},
+            "currency": tariff.currency if row["charge"] else "",
+        }
         for row in priced.iter_rows(named=True)
     ]
 
     def text() -> str:
-        cells = []
+        cells: list[tuple[object, ...]] = []
         for number, row in enumerate(rows, start=1):
-            cells.append((number, row["start_at"], row["kind"], row["quantity"], row["charge"] or "-", row["reason"], row["rule"]))
+            cells.append(
+                (number, row["start_at"], row["kind"], row["quantity"], row["charge"] or "-", row["reason"], row["rule"])
+            )
             cells += [("", "", "", "", "", "", f"  {segment}") for segment in row["segments"]]
-        return table_text(("record", "start", "kind", "quantity", f"charge {tariff.currency}", "reason", "rule and segments"), cells,
-                          right=("record", "quantity", f"charge {tariff.currency}"))  # fmt: skip
+        return table_text(
+            ("record", "start", "kind", "quantity", f"charge {tariff.currency}", "reason", "rule and segments"),
+            cells,
+            right=("record", "quantity", f"charge {tariff.currency}"),
+        )
 
     Output(as_json).answer({"tariff_id": tariff.tariff_id, "content_hash": tariff.content_hash, "records": rows}, text)
 

@@ -43,7 +43,9 @@ def apply_plan(
         raise BlockedError(Fault(f"period {period.label}", "was closed by another plan", code="period_closed"))
     blocked = [check for check in plan["checklist"] if check["verdict"] == BLOCK]
     if blocked:
-        raise BlockedError([Fault(f"period {period.label}", c["check"], c["figure"], next_step=c["next"], code="blocked") for c in blocked])
+        raise BlockedError(
+            [Fault(f"period {period.label}", c["check"], c["figure"], next_step=c["next"], code="blocked") for c in blocked]
+        )
     require_fresh(plan, config, log)
     reference = open_reference(config, log)
     totals, files = CloseTotals(), []
@@ -56,7 +58,7 @@ def apply_plan(
     manifest = _manifest(plan, files)
     durable_put(config.data / folder / "manifest.json", manifest)
     versions = log.versions(["period"])
-    seq = log.commit(
+    return log.commit(
         CommitDraft(
             COMMIT_KIND,
             files=files,
@@ -74,7 +76,6 @@ def apply_plan(
             },
         )
     )
-    return seq
 
 
 def _pinned_versions(plan: dict[str, Any]) -> dict[tuple[str, int], int]:
@@ -123,10 +124,15 @@ def sealed_bytes(table: Any) -> Any:
 
 def _manifest(plan: dict[str, Any], files: list[StoredFile]) -> bytes:
     listed = [
-        {"name": Path(file.name).name, "path": file.name, "table": file.table, "rows": file.rows, "bytes": file.size_bytes, "sha256": file.sha256}
+        {
+            "name": Path(file.name).name,
+            "path": file.name,
+            "table": file.table,
+            "rows": file.rows,
+            "bytes": file.size_bytes,
+            "sha256": file.sha256,
+        }
         for file in sorted(files, key=lambda file: file.name)
     ]
     tree = {"period": plan["period"], "plan": plan, "output_schema_version": OUTPUT_SCHEMA_VERSION, "files": listed}
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False).encode()
-
-

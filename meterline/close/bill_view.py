@@ -1,4 +1,4 @@
-"""One bill with everything below it: from the sealed files of a closed period, or as a draft of what an open one would give now."""
+"""One bill with everything below it: from the sealed files of a closed period, or as a draft of what an open one would give."""
 
 from __future__ import annotations
 
@@ -44,14 +44,17 @@ def read_bill(config: Config, log: CommitLog, bill_number: str) -> BillView:
     label, account_id = bill_number[:_PERIOD_WIDTH], bill_number[_PERIOD_WIDTH + 1 :]
     period = period_of(period_number(label), config.zone)
     closes = [notes for _, notes in log.notes("close") if notes["period"] == label]
-    load = next((load for _, load in reversed(log.notes("reference")) if closes and load["set"] == closes[-1]["reference_set"]), None)
+    load = next(
+        (load for _, load in reversed(log.notes("reference")) if closes and load["set"] == closes[-1]["reference_set"]), None
+    )
     reference = open_reference(config, log, load)
     bucket = _bucket(reference, account_id)
     if bucket is None:
         raise _no_bill(bill_number)
     if closes:
         frames = {
-            name: _sealed(config, log, name, period.number, bucket) for name in ("bills", "bill_lines", "charges", "charged_calls", "charged_days")
+            name: _sealed(config, log, name, period.number, bucket)
+            for name in ("bills", "bill_lines", "charges", "charged_calls", "charged_days")
         }
         as_of = closes[-1]["pinned_commit"]
     else:
@@ -109,5 +112,11 @@ def _bucket(reference: Reference, account_id: str) -> int | None:
 
 def _no_bill(bill_number: str) -> MeterlineError:
     return MeterlineError(
-        Fault(f"bill {bill_number}", "there is no such bill", must_be="PERIOD-ACCOUNT of a paying account", next_step="see 'meterline bill list PERIOD'", code="no_bill")
+        Fault(
+            f"bill {bill_number}",
+            "there is no such bill",
+            must_be="PERIOD-ACCOUNT of a paying account",
+            next_step="see 'meterline bill list PERIOD'",
+            code="no_bill",
+        )
     )

@@ -1,4 +1,4 @@
-"""The second pass over one bucket's calls: rate them again with the pinned tariffs, then allowances and discounts in time order."""
+"""The second pass over one bucket's calls: rate them again with the pinned tariffs, allowances and discounts in time order."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class CallFold:
     unpriced: pl.DataFrame  # [record_hi, record_lo, account_id, reason]: rows that the pinned tariffs do not price
 
 
-def fold_calls(snapshot: Snapshot, reference: Reference, period: Period, bucket: int, day_starts: npt.NDArray[np.int64]) -> CallFold:
-    """Charges of a bucket: [account_id, service_id, record_hi, record_lo, start_at, kind, unit, tariff_id, version, item, quantity,
-    charged_quantity, allowance, allowance_units, list_nano, allowance_nano, discount_nano, net_nano]."""
+def fold_calls(
+    snapshot: Snapshot, reference: Reference, period: Period, bucket: int, day_starts: npt.NDArray[np.int64]
+) -> CallFold:
+    """Charges of a bucket: [account_id, service_id, record_hi, record_lo, start_at, kind, unit, tariff_id, version, item,
+    quantity, charged_quantity, allowance, allowance_units, list_nano, allowance_nano, discount_nano, net_nano]."""
     column = _ordered_usage(snapshot, reference, period, bucket)
     book = reference.book(period.start_at, period.end_at)
-    rated = rate_calls(
-        book, column["tariff"], column["kind"], column["called_number"], column["start_at"], column["quantity"]
-    )
+    rated = rate_calls(book, column["tariff"], column["kind"], column["called_number"], column["start_at"], column["quantity"])
     priced = rated.status == Reason.OK
     unpriced = pl.DataFrame(
         {name: column[name][~priced] for name in ("record_hi", "record_lo")}
@@ -108,7 +108,9 @@ def _second_pass(
     )
 
 
-def _charges(book: TariffBook, reference: Reference, column: dict[str, npt.NDArray[Any]], discounted: DiscountedCalls) -> pl.DataFrame:
+def _charges(
+    book: TariffBook, reference: Reference, column: dict[str, npt.NDArray[Any]], discounted: DiscountedCalls
+) -> pl.DataFrame:
     rules = book.rules_frame().select(pl.col("rule_index").cast(pl.Int32), "tariff_id", "version", "item")
     allowances = {index: entry.allowance.name for index, entry in enumerate(book.allowances)}
     frame = pl.DataFrame(
@@ -140,5 +142,6 @@ def _charges(book: TariffBook, reference: Reference, column: dict[str, npt.NDArr
         allowance=pl.col("allowance_index").replace_strict(allowances, return_dtype=pl.String, default=""),
     ).select(
         "account_id", "service_id", "record_hi", "record_lo", "start_at", "kind", "unit", "tariff_id", "version", "item",
-        "quantity", "charged_quantity", "allowance", "allowance_units", "list_nano", "allowance_nano", "discount_nano", "net_nano",
+        "quantity", "charged_quantity", "allowance", "allowance_units",
+        "list_nano", "allowance_nano", "discount_nano", "net_nano",
     )  # fmt: skip

@@ -44,7 +44,13 @@ def explain_line(config: Config, log: CommitLog, view: BillView, line_no: int, *
     line = next((line for line in view.lines if line["line_no"] == line_no), None)
     if line is None:
         raise MeterlineError(
-            Fault(f"bill {view.bill['bill_number']}", "there is no such line", str(line_no), f"1 to {len(view.lines)}", code="no_line")
+            Fault(
+                f"bill {view.bill['bill_number']}",
+                "there is no such line",
+                str(line_no),
+                f"1 to {len(view.lines)}",
+                code="no_line",
+            )
         )
     currency = view.bill["currency"]
     charges = _charges_of(view, line)
@@ -57,7 +63,9 @@ def explain_line(config: Config, log: CommitLog, view: BillView, line_no: int, *
         "charges": [{name: _plain(name, row[name]) for name in row} for row in charges.iter_rows(named=True)],
         "records": [record.value for record in records],
     }
-    head = f"BILL {view.bill['bill_number']}{' (draft of an open period)' if view.is_draft else ''}, line {line_no}: {line['item']}"
+    head = (
+        f"BILL {view.bill['bill_number']}{' (draft of an open period)' if view.is_draft else ''}, line {line_no}: {line['item']}"
+    )
     amount = amount_text(line["amount_nano"], minor_digits(currency))
     parts = [f"{head}  {amount} {currency}", *value["arithmetic"]]
     if charges.height:
@@ -72,7 +80,9 @@ def explain_line(config: Config, log: CommitLog, view: BillView, line_no: int, *
 def _charges_of(view: BillView, line: dict[str, Any]) -> pl.DataFrame:
     if not view.charges.height:
         return view.charges
-    return view.charges.filter((pl.col("line_id") == line["line_id"]) | (pl.col("discount_line_id") == line["line_id"])).sort("service_id")
+    return view.charges.filter((pl.col("line_id") == line["line_id"]) | (pl.col("discount_line_id") == line["line_id"])).sort(
+        "service_id"
+    )
 
 
 def _line_arithmetic(view: BillView, line: dict[str, Any], charges: pl.DataFrame, currency: str) -> list[str]:
@@ -91,8 +101,16 @@ def _line_arithmetic(view: BillView, line: dict[str, Any], charges: pl.DataFrame
         rate = amount_text(line["rate_ppm"] * 100_000)  # ppm as percent, in nano
         return [f"{rate} % of {amount_text(line['base_nano'])} {currency} = {amount} {currency}, rounded half up once"]
     if kind == "fee":
-        days = f"{line['quantity']} of {view.period.days} days in force per service" if line["unit"] == "days" else f"{line['quantity']} services"
-        return [f"tariff {line['tariff_id']} version {line['version']}: {line['price_text']}, {days} -> {amount_text(exact)} {currency}", rounded]
+        days = (
+            f"{line['quantity']} of {view.period.days} days in force per service"
+            if line["unit"] == "days"
+            else f"{line['quantity']} services"
+        )
+        return [
+            f"tariff {line['tariff_id']} version {line['version']}: {line['price_text']}, {days} -> "
+            f"{amount_text(exact)} {currency}",
+            rounded,
+        ]
     return [f"residues of earlier roundings that reached a whole minor unit: {amount} {currency}"]
 
 
@@ -101,7 +119,8 @@ def _services_text(charges: pl.DataFrame, currency: str) -> str:
     for row in charges.iter_rows(named=True):
         lines.append(
             f"service {row['service_id']}: {row['record_count']} records, {row['quantity']} {row['unit']} used, "
-            f"{row['charged_quantity']} charged, list {amount_text(row['list_nano'])}, allowance {amount_text(row['allowance_nano'])}, "
+            f"{row['charged_quantity']} charged, list {amount_text(row['list_nano'])}, "
+            f"allowance {amount_text(row['allowance_nano'])}, "
             f"discount {amount_text(row['discount_nano'])}, net {amount_text(row['net_nano'])} {currency}"
         )
     return "\n".join(lines)
@@ -131,11 +150,15 @@ def _stored_part(row: dict[str, Any], parts: list[StoredRow]) -> StoredRow:
     return next(part for part in parts if part.row["start_at"] == start)
 
 
-def _record(view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict[Key, list[StoredRow]], raw: RawRecords) -> RecordExplanation:
+def _record(
+    view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict[Key, list[StoredRow]], raw: RawRecords
+) -> RecordExplanation:
     identity = (row["record_hi"], row["record_lo"])
     origin = _original(stored, copies.get(identity, []), raw)
     source = raw.source(origin.row["source_id"])
-    content = raw.read(origin.row["source_id"], origin.row["source_offset"], origin.row["source_length"]).decode("utf-8", "backslashreplace")
+    content = raw.read(origin.row["source_id"], origin.row["source_offset"], origin.row["source_length"]).decode(
+        "utf-8", "backslashreplace"
+    )
     value: dict[str, Any] = {
         "record_id": hex_id(*identity),
         "service_id": row["service_id"],
@@ -148,7 +171,8 @@ def _record(view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict
         arithmetic = _call_arithmetic(view, row, stored, value)
     else:
         value |= {"channel": row["channel"], "quantity_milliwh": row["quantity"], "quality": stored.row["quality_text"]}
-        arithmetic = f"channel {row['channel']}: {amount_text(row['quantity'] * 1000)} kWh at this price, quality {stored.row['quality_text']}"
+        energy, quality = amount_text(row["quantity"] * 1000), stored.row["quality_text"]
+        arithmetic = f"channel {row['channel']}: {energy} kWh at this price, quality {quality}"
     shown = content if len(content) <= 200 else f"{content[:200]}... ({len(content)} characters)"
     text = (
         f"record {value['record_id']}  {value['start_at']}  service {row['service_id']}\n"
@@ -163,7 +187,14 @@ def _record(view: BillView, row: dict[str, Any], stored: StoredRow, copies: dict
 def _call_arithmetic(view: BillView, row: dict[str, Any], stored: StoredRow, value: dict[str, Any]) -> str:
     book = view.reference.book(view.period.start_at, view.period.end_at)
     tariff = book.tariff_ids.index(row["tariff_id"])
-    explained = explain_call(book, tariff, stored.row["kind"], int(np.uint64(stored.row["called_number"])), stored.row["start_at"], stored.row["quantity"])
+    explained = explain_call(
+        book,
+        tariff,
+        stored.row["kind"],
+        int(np.uint64(stored.row["called_number"])),
+        stored.row["start_at"],
+        stored.row["quantity"],
+    )
     value |= {
         "kind": UsageKind(stored.row["kind"]).label,
         "quantity": row["quantity"],
@@ -185,7 +216,11 @@ def _call_arithmetic(view: BillView, row: dict[str, Any], stored: StoredRow, val
 
 def _original(stored: StoredRow, copies: list[StoredRow], raw: RawRecords) -> StoredRow:
     """Of identical copies the one with the smallest (source hash, offset) is the original, whichever came first."""
-    same = [entry for entry in copies if entry.row["content_hash"] == stored.row["content_hash"] and entry.disposition == Disposition.DUPLICATE]
+    same = [
+        entry
+        for entry in copies
+        if entry.row["content_hash"] == stored.row["content_hash"] and entry.disposition == Disposition.DUPLICATE
+    ]
     return min([stored, *same], key=lambda entry: (raw.source(entry.row["source_id"]).sha256, entry.row["source_offset"]))
 
 

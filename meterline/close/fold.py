@@ -47,7 +47,15 @@ def day_starts_of(period: Period, zone: str) -> npt.NDArray[np.int64]:
 
 
 def fold_bucket(
-    snapshot: Snapshot, reference: Reference, period: Period, bucket: int, *, zone: str, tenant: str, issue_on: date, carried: pl.DataFrame
+    snapshot: Snapshot,
+    reference: Reference,
+    period: Period,
+    bucket: int,
+    *,
+    zone: str,
+    tenant: str,
+    issue_on: date,
+    carried: pl.DataFrame,
 ) -> BucketFold:
     """Fold and settle; raises ConservationError if money does not add up to the nano-unit."""
     day_starts = day_starts_of(period, zone)
@@ -68,8 +76,14 @@ def fold_bucket(
 def account_terms(reference: Reference) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fees (with the label of their tariff version) and taxes of all tariffs."""
     fees, taxes = commercial_terms(reference.tariffs)
-    labels = [(tariff.tariff_id, version.effective_from_at, version.label) for tariff in reference.tariffs for version in tariff.versions]
-    versions = pl.DataFrame(labels, schema={"tariff_id": pl.String, "version_from_at": pl.Int64, "version": pl.String}, orient="row")
+    labels = [
+        (tariff.tariff_id, version.effective_from_at, version.label)
+        for tariff in reference.tariffs
+        for version in tariff.versions
+    ]
+    versions = pl.DataFrame(
+        labels, schema={"tariff_id": pl.String, "version_from_at": pl.Int64, "version": pl.String}, orient="row"
+    )
     return fees.join(versions, on=["tariff_id", "version_from_at"], how="left"), taxes
 
 

@@ -25,7 +25,7 @@ _SERVICE = ["account_id", "service_id", "item_index"]
 @dataclass
 class IntervalFold:
     """`determinants`: [account_id, service_id, channel, record_hi, record_lo, start_at, item_index, tariff_id, version, item,
-    quantity] per meter day and price; `items`: usage items of settlement; `unpriced`: days with an interval no price holds for."""
+    quantity] per meter day and price; `items`: usage items of settlement; `unpriced`: days with an interval without a price."""
 
     determinants: pl.DataFrame
     items: pl.DataFrame
@@ -67,12 +67,21 @@ def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Refer
     book = reference.book(period.start_at, period.end_at)
     found = determine_intervals(
         book,
-        **{name: frame[name].to_numpy() for name in ("tariff_index", "ladder_group", "start_at", "step_us", "first_value", "count")},
+        **{
+            name: frame[name].to_numpy()
+            for name in ("tariff_index", "ladder_group", "start_at", "step_us", "first_value", "count")
+        },
         values=values,
     )
-    named = frame.with_columns(account_id=pl.Series(reference.directory.account_id[frame["rank"].to_numpy()].tolist(), dtype=pl.String))
+    named = frame.with_columns(
+        account_id=pl.Series(reference.directory.account_id[frame["rank"].to_numpy()].tolist(), dtype=pl.String)
+    )
     wrong = found.status != Reason.OK
-    unpriced = named.filter(wrong).select("record_hi", "record_lo", "account_id").with_columns(reason=pl.Series(found.status[wrong], dtype=pl.UInt8))
+    unpriced = (
+        named.filter(wrong)
+        .select("record_hi", "record_lo", "account_id")
+        .with_columns(reason=pl.Series(found.status[wrong], dtype=pl.UInt8))
+    )
     labels = pl.DataFrame(
         {
             "item_index": np.arange(len(book.energy_items), dtype=np.int32),
@@ -96,16 +105,20 @@ def _usage_items(determinants: pl.DataFrame, reference: Reference, period: Perio
     """One item per account, service and price: energy summed exactly, the amount rounded once as the tariff says."""
     book = reference.book(period.start_at, period.end_at)
     sums = determinants.group_by([*_SERVICE, "tariff_id", "version", "item"]).agg(
-        record_count=pl.struct("record_hi", "record_lo").n_unique().cast(pl.Int64), quantity=pl.col("quantity").cast(pl.Int128).sum()
+        record_count=pl.struct("record_hi", "record_lo").n_unique().cast(pl.Int64),
+        quantity=pl.col("quantity").cast(pl.Int128).sum(),
     )
     sums = sums.sort(_SERVICE)
     amounts = [
-        line_amount_nano(quantity, book.energy_items[index].price_nano, book.energy_items[index].per, book.energy_items[index].rounding)
+        line_amount_nano(
+            quantity, book.energy_items[index].price_nano, book.energy_items[index].per, book.energy_items[index].rounding
+        )
         for quantity, index in sums.select("quantity", "item_index").iter_rows()
     ]
     currency = {tariff.tariff_id: tariff.currency for tariff in reference.tariffs}
     prices = {
-        index: f"{amount_text(item.price_nano)} {currency[item.tariff_id]} per {_per_text(item.per)}" for index, item in enumerate(book.energy_items)
+        index: f"{amount_text(item.price_nano)} {currency[item.tariff_id]} per {_per_text(item.per)}"
+        for index, item in enumerate(book.energy_items)
     }
     nil = pl.lit(0, dtype=pl.Int128)
     return sums.with_columns(

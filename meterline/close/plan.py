@@ -123,7 +123,9 @@ def make_plan(
 ) -> dict[str, Any]:
     """The plan as a JSON tree, sealed. Raises BlockedError only if the period is closed already."""
     if log.period_states().get(period.number) == "closed":
-        raise BlockedError(Fault(f"period {period.label}", "is closed already", next_step="see 'meterline bill list'", code="period_closed"))
+        raise BlockedError(
+            Fault(f"period {period.label}", "is closed already", next_step="see 'meterline bill list'", code="period_closed")
+        )
     head, reference = log.head(), open_reference(config, log)
     pins = _pins(log, reference, head)
     totals = CloseTotals()
@@ -166,18 +168,22 @@ def _pins(log: CommitLog, reference: Reference, head: int) -> dict[str, Any]:
 def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict[str, str]]:
     account, closed = log.row_account(), log.period_states()
     unfinished = [source.name for source in log.sources() if source.state in ("claimed", "landed")]
-    earlier = sorted({e.period for e in account if 0 <= e.period < period.number and e.disposition == Disposition.BILLED and e.rows}
-                     - set(closed))  # fmt: skip
+    billed = {e.period for e in account if 0 <= e.period < period.number and e.disposition == Disposition.BILLED and e.rows}
+    earlier = sorted(billed - set(closed))
     rejected = sum(e.rows for e in account if e.disposition == Disposition.REJECTED and e.period in (period.number, -1))
     balanced = totals.money["debit_nano"] == totals.money["credit_nano"]
     return [
-        _check("sources read to their end", PASS if not unfinished else BLOCK, f"{len(unfinished)} unfinished", "meterline run --until-idle"),
+        _check("sources read to their end", PASS if not unfinished else BLOCK, f"{len(unfinished)} unfinished",
+               "meterline run --until-idle"),
         _check("earlier periods closed", PASS if not earlier else BLOCK, ", ".join(map(_label, earlier)) or "none open",
                f"meterline period close {_label(earlier[0])}" if earlier else ""),
-        _check("every record has a price", PASS if not totals.unpriced else BLOCK, f"{totals.unpriced} without", "meterline tariff check"),
+        _check("every record has a price", PASS if not totals.unpriced else BLOCK, f"{totals.unpriced} without",
+               "meterline tariff check"),
         _check("suspense worked", PASS if not rejected else WARN, f"{rejected} rejected", "meterline suspense list"),
-        _check("first pass as stored", PASS if not totals.rated_again else WARN, f"{totals.rated_again} rated again", "tariffs were changed after rating"),
-        _check("trial balance zero", PASS if balanced else BLOCK, "debits = credits" if balanced else "unbalanced", "meterline reconcile"),
+        _check("first pass as stored", PASS if not totals.rated_again else WARN, f"{totals.rated_again} rated again",
+               "tariffs were changed after rating"),
+        _check("trial balance zero", PASS if balanced else BLOCK, "debits = credits" if balanced else "unbalanced",
+               "meterline reconcile"),
     ]  # fmt: skip
 
 
@@ -211,7 +217,11 @@ def read_plan(path: Path) -> dict[str, Any]:
         raise ConfigurationError(Fault(str(path), "cannot be read as a plan", was=str(cause))) from cause
     if not isinstance(plan, dict) or plan.get("plan_version") != PLAN_VERSION or plan.get("seal") != seal_of(plan):
         raise ConfigurationError(
-            Fault(str(path), "is not a sealed plan, or was changed after it was sealed", next_step="make a new one with 'meterline period plan'")
+            Fault(
+                str(path),
+                "is not a sealed plan, or was changed after it was sealed",
+                next_step="make a new one with 'meterline period plan'",
+            )
         )
     return plan
 
@@ -224,13 +234,29 @@ def require_fresh(plan: dict[str, Any], config: Config, log: CommitLog) -> None:
     now = {f"{scope} {number}": version for (scope, number), version in sorted(log.versions(_PINNED_SCOPES).items())}
     for name in sorted({*now, *pinned["versions"]}):
         if now.get(name, 0) != pinned["versions"].get(name, 0):
-            moved.append(Fault(f"plan of {plan['period']}", f"{name} has new commits", str(now.get(name, 0)), str(pinned["versions"].get(name, 0))))
+            moved.append(
+                Fault(
+                    f"plan of {plan['period']}",
+                    f"{name} has new commits",
+                    str(now.get(name, 0)),
+                    str(pinned["versions"].get(name, 0)),
+                )
+            )
     if notes is not None and notes["set"] != pinned["reference_set"]:
-        moved.append(Fault(f"plan of {plan['period']}", "reference data were changed", notes["set"][:12], pinned["reference_set"][:12]))
+        moved.append(
+            Fault(f"plan of {plan['period']}", "reference data were changed", notes["set"][:12], pinned["reference_set"][:12])
+        )
     if tzdata_version() != pinned["tzdata"]:
         moved.append(Fault(f"plan of {plan['period']}", "the time-zone database was changed", tzdata_version(), pinned["tzdata"]))
     if plan["zone"] != config.zone or plan["tenant"] != config.tenant:
-        moved.append(Fault(f"plan of {plan['period']}", "zone or tenant were changed", f"{config.tenant} {config.zone}", f"{plan['tenant']} {plan['zone']}"))
+        moved.append(
+            Fault(
+                f"plan of {plan['period']}",
+                "zone or tenant were changed",
+                f"{config.tenant} {config.zone}",
+                f"{plan['tenant']} {plan['zone']}",
+            )
+        )
     if moved:
         new = Fault("next", f"make a new plan: meterline period plan {plan['period']}", code="stale_plan")
         raise StalePlanError([*moved, new])

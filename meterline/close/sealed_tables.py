@@ -1,4 +1,4 @@
-"""The sealed tables of per-record charges: what each call and each meter day came to, beside the bills (settlement owns the rest)."""
+"""The sealed tables of per-record charges: what each call and each meter day came to, beside the bills (settlement's)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _RECORD = [
     column("service_id", pa.large_string(), "-", "the service used: a number or a metering point"),
     column("record_hi", pa.uint64(), "-", "upper half of the record id"),
     column("record_lo", pa.uint64(), "-", "lower half of the record id"),
-    column("start_at", pa.timestamp("us", tz="UTC"), "UTC", "start of the use, or of the part of a meter day that lies in the period"),
+    column(
+        "start_at", pa.timestamp("us", tz="UTC"), "UTC", "start of the use, or of the part of a meter day that lies in the period"
+    ),
     column("tariff_id", pa.large_string(), "-", "the tariff that priced it"),
     column("version", pa.large_string(), "-", "the tariff version that priced it"),
     column("item", pa.large_string(), "-", "what is charged, in the words of the tariff"),

@@ -30,5 +30,12 @@ class Calendar:
         inside = (place >= 0) & (place < len(self.starts) - 1)
         return np.where(inside, place + self.first, NO_PERIOD).astype(np.int64)
 
+    @property
+    def closed_flags(self) -> npt.NDArray[np.uint8]:
+        """One flag per period of `starts`."""
+        flags = np.zeros(len(self.starts) - 1, np.uint8)
+        flags[[number - self.first for number in self.closed]] = 1
+        return flags
+
     def is_closed(self, periods: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         return np.isin(periods, list(self.closed)) if self.closed else np.zeros(len(periods), bool)

@@ -57,7 +57,7 @@ class _Days:
 
 @dataclass
 class _Parts:
-    """Days cut where the billing period or the service's assignment changes; `day` counts in the batch, `counted` marks the first."""
+    """Days cut where the billing period or the assignment changes; `day` counts in the batch, `counted` marks the first."""
 
     day: npt.NDArray[np.int64]
     start_at: npt.NDArray[np.int64]
@@ -128,7 +128,9 @@ def _cut(batch: _Days, live: npt.NDArray[np.int64], reference: Reference, calend
     sums = np.concatenate([[0], np.cumsum(batch.days.values, dtype=np.int64)])  # NEM12 days are bounded: a file's sum fits int64
     part_names = batch.texts("metering_point_id", day).to_pylist()
     assignment = resolve(part_names, starts)
-    status = np.where(assignment >= 0, _OK, np.where(assignment == UNKNOWN_SERVICE, Reason.UNKNOWN_SERVICE, Reason.NO_SERVICE_AT_INSTANT))
+    status = np.where(
+        assignment >= 0, _OK, np.where(assignment == UNKNOWN_SERVICE, Reason.UNKNOWN_SERVICE, Reason.NO_SERVICE_AT_INSTANT)
+    )
     return _Parts(
         day, starts, first_value, length, calendar.periods(starts), assignment, (low == 0).astype(np.uint8),
         sums[first_value + length] - sums[first_value], status.astype(np.uint8),
@@ -164,7 +166,17 @@ def _stage_parts(staged: Staged, batch: _Days, parts: _Parts, source: Source, re
     day = parts.day[accepted]
     order = np.lexsort((batch.of("record_lo")[day], batch.of("record_hi")[day], parts.start_at[accepted], rank, bucket, period))
     chosen, rank, bucket, period, day = accepted[order], rank[order], bucket[order], period[order], day[order]
-    plain = ("record_hi", "record_lo", "content_hash", "source_offset", "source_length", "kind", "step_s", "quality", "updated_at")
+    plain = (
+        "record_hi",
+        "record_lo",
+        "content_hash",
+        "source_offset",
+        "source_length",
+        "kind",
+        "step_s",
+        "quality",
+        "updated_at",
+    )
     table = table_of(
         "interval_days",
         {name: batch.of(name)[day] for name in plain}
@@ -179,7 +191,12 @@ def _stage_parts(staged: Staged, batch: _Days, parts: _Parts, source: Source, re
     staged.rows["interval_days"] = StagedRows.ordered(table, period, bucket)
     staged.touched |= {("bucket", int(b)) for b in np.unique(bucket)}
     staged.row_account += count_rows(
-        source.source_id, period, batch.of("kind")[day], parts.status[chosen], parts.quantity[chosen], counted=parts.counted[chosen]
+        source.source_id,
+        period,
+        batch.of("kind")[day],
+        parts.status[chosen],
+        parts.quantity[chosen],
+        counted=parts.counted[chosen],
     )
 
 

@@ -115,7 +115,9 @@ def withdraw(rivalry: Rivalry, rows: list[StoredRow], disposition: Disposition, 
         if stored.table != "set_aside":
             rivalry.touched.add(("bucket", stored.bucket))
         rivalry.open_periods.add(stored.period)
-    rivalry.tombstones = pa.concat_tables([rivalry.tombstones, table_of("tombstones", {k: np.array(v, np.uint64) for k, v in tombs.items()})])
+    rivalry.tombstones = pa.concat_tables(
+        [rivalry.tombstones, table_of("tombstones", {k: np.array(v, np.uint64) for k, v in tombs.items()})]
+    )
     rivalry.set_aside = pa.concat_tables([rivalry.set_aside, set_aside_again(rows, disposition, reason)])
 
 
@@ -130,7 +132,17 @@ def set_aside_again(rows: list[StoredRow], disposition: Disposition, reason: Rea
         or number_texts(np.array([stored.row["served_number"]], np.uint64))[0].as_py()
         for stored in rows
     ]  # fmt: skip
-    plain = ("record_hi", "record_lo", "content_hash", "source_id", "source_offset", "source_length", "kind", "start_at", "quantity")
+    plain = (
+        "record_hi",
+        "record_lo",
+        "content_hash",
+        "source_id",
+        "source_offset",
+        "source_length",
+        "kind",
+        "start_at",
+        "quantity",
+    )
     types = {"record_hi": np.uint64, "record_lo": np.uint64, "content_hash": np.uint64}
     return table_of(
         "set_aside",

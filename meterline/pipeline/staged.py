@@ -67,7 +67,7 @@ def write_staged(
             continue
         bulk = rows.table.num_rows >= bulk_rows and name != "tombstones"
         large = [part for part in rows.parts if bulk and (part.rows >= SMALL_PART_ROWS or part.bucket == ALL_BUCKETS)]
-        for entry, content in pool.map(lambda part, t=name, r=rows: _parquet_part(t, r, part), large):  # type: ignore[misc]
+        for entry, content in pool.map(lambda part, t=name, r=rows: _parquet_part(t, r, part), large):
             add(entry, content)
         small = [part for part in rows.parts if part not in large] if large else rows.parts
         if small:

@@ -10,6 +10,7 @@ from schemas.ports import RowCount
 from schemas.reasons import Disposition, Reason
 
 _KINDS, _REASONS = 8, 256
+_SPAN = 64  # months next to each other are counted without sorting
 
 
 @kernel()
@@ -38,7 +39,11 @@ def count_rows(
     """
     if not len(period):
         return []
-    periods, slot = np.unique(period, return_inverse=True)
+    first, last = int(period.min()), int(period.max())
+    if last - first < _SPAN:
+        periods, slot = np.arange(first, last + 1), period - first
+    else:
+        periods, slot = np.unique(period, return_inverse=True)
     codes = (slot * _KINDS + kind) * _REASONS + status
     size = len(periods) * _KINDS * _REASONS
     rows, high, low = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
@@ -60,4 +65,3 @@ def count_rows(
             )
         )
     return entries
-

@@ -64,13 +64,13 @@ def audit(
         lambda: ("I8", *_files(config, log, snapshot, deep)),
         lambda: ("I9", *_oracle(config, log, snapshot)),
         lambda: ("I10", *_liveness(log)),
-    ]  # type: ignore[list-item]
+    ]
     results = []
     for check in checks:
         started = time.perf_counter()
-        code, faults, figure = check()  # type: ignore[misc]
-        skipped = figure.startswith("not ")  # type: ignore[attr-defined]
-        results.append(Verdict(code, figure, faults, time.perf_counter() - started, "SKIP" if skipped else "PASS"))  # type: ignore[arg-type]
+        code, faults, figure = check()
+        skipped = figure.startswith("not ")
+        results.append(Verdict(code, figure, faults, time.perf_counter() - started, "SKIP" if skipped else "PASS"))
         report(f"{code} {'FAIL' if faults else 'done'}: {figure}")
     return results
 
@@ -88,9 +88,15 @@ def stored_frame(snapshot: Snapshot, calendar: Calendar) -> pl.DataFrame:
         parts = ["counted"] if table == "interval_days" else []
         for _, rows in snapshot.pieces(table, columns=["source_id", "kind", "quantity", "start_at", *parts]):
             periods = calendar.periods(rows["start_at"].cast(pa.int64()).to_numpy())
-            frame = pl.DataFrame({"source_id": rows["source_id"].to_numpy(), "kind": rows["kind"].to_numpy(),
-                                  "quantity": rows["quantity"].to_numpy(), "period": periods,
-                                  "counted": rows["counted"].to_numpy() if parts else np.ones(rows.num_rows, np.uint8)})  # fmt: skip
+            frame = pl.DataFrame(
+                {
+                    "source_id": rows["source_id"].to_numpy(),
+                    "kind": rows["kind"].to_numpy(),
+                    "quantity": rows["quantity"].to_numpy(),
+                    "period": periods,
+                    "counted": rows["counted"].to_numpy() if parts else np.ones(rows.num_rows, np.uint8),
+                }
+            )
             counts.append(_counted(frame.with_columns(disposition=pl.lit(str(Disposition.BILLED)), reason=pl.lit(0))))
     names = ["source_id", "kind", "quantity", "period", "disposition", "reason", "counted"]
     for _, rows in snapshot.pieces("set_aside", columns=names):
@@ -101,8 +107,10 @@ def stored_frame(snapshot: Snapshot, calendar: Calendar) -> pl.DataFrame:
 
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
     place = ["source_id", "period", "kind", "disposition", "reason"]
-    counted = frame.with_columns(pl.min_horizontal(pl.col("kind").cast(pl.Int64), pl.lit(7)).alias("kind")).group_by(place).agg(
-        rows=pl.col("counted").cast(pl.Int64).sum(), quantity=pl.col("quantity").cast(pl.Int128).sum()
+    counted = (
+        frame.with_columns(pl.min_horizontal(pl.col("kind").cast(pl.Int64), pl.lit(7)).alias("kind"))
+        .group_by(place)
+        .agg(rows=pl.col("counted").cast(pl.Int64).sum(), quantity=pl.col("quantity").cast(pl.Int128).sum())
     )
     return counted.select(pl.col(name).cast(dtype) for name, dtype in _ACCOUNT.items())
 
@@ -171,8 +179,24 @@ def _money(config: Config, log: CommitLog, snapshot: Snapshot) -> tuple[list[Fau
     faults, periods = [], sorted(log.period_commits())
     for number in periods:
         sums = dict.fromkeys(
-            ("rated", "allowance", "discount", "net", "fees", "tax", "lines_exact", "lines_rounded", "bills", "carried_in", "carried_out",
-             "debits", "credits", "receivable"), 0)  # fmt: skip
+            (
+                "rated",
+                "allowance",
+                "discount",
+                "net",
+                "fees",
+                "tax",
+                "lines_exact",
+                "lines_rounded",
+                "bills",
+                "carried_in",
+                "carried_out",
+                "debits",
+                "credits",
+                "receivable",
+            ),
+            0,
+        )
         frames = {}
         for name in ("charges", "bill_lines", "bills", "postings"):
             files = [f for f in log.live_files(name) if f.parts[0].period == number]
@@ -234,15 +258,24 @@ def _once(snapshot: Snapshot) -> tuple[list[Fault], str]:
     copies = frame.filter(pl.col("disposition") == str(Disposition.DUPLICATE)).select(key)
     versions = frame.filter(pl.col("disposition") != str(Disposition.DUPLICATE)).select(key)
     contested = copies.select(key[:2]).unique()
-    held = pl.concat([billed.select(key).join(contested, on=key[:2], how="semi"), versions.join(contested, on=key[:2], how="semi")])
+    held = pl.concat(
+        [billed.select(key).join(contested, on=key[:2], how="semi"), versions.join(contested, on=key[:2], how="semi")]
+    )
     contents = held.group_by(key[:2]).agg(contents=pl.col("content_hash"))
     checked = copies.join(contents, on=key[:2], how="left").with_columns(pl.col("contents").fill_null([]))
-    return invariants.once_holds(billed, conflicts, checked), f"{billed.height} billed ids, {copies.height} copies, {conflicts.height} in conflict"
+    return invariants.once_holds(
+        billed, conflicts, checked
+    ), f"{billed.height} billed ids, {copies.height} copies, {conflicts.height} in conflict"
 
 
 def _keys(snapshot: Snapshot, table: str) -> pl.DataFrame:
     rows = snapshot.read(table, columns=["record_hi", "record_lo", "content_hash", "start_at"])
-    return pl.DataFrame({name: rows[name].cast(pa.int64()).to_numpy() if name == "start_at" else rows[name].to_numpy() for name in rows.column_names})
+    return pl.DataFrame(
+        {
+            name: rows[name].cast(pa.int64()).to_numpy() if name == "start_at" else rows[name].to_numpy()
+            for name in rows.column_names
+        }
+    )
 
 
 def _chain(log: CommitLog, snapshot: Snapshot) -> tuple[list[Fault], str]:
@@ -261,7 +294,7 @@ def _files(config: Config, log: CommitLog, snapshot: Snapshot, deep: bool) -> tu
 
     stated = {entry[0]: (entry[3], entry[2]) for _, body, _ in log.chain() for entry in json.loads(body)["files"]}
     live = {file.name: stated[file.name] for table in (*_TABLES, *_SEALED) for file in snapshot.files(table)}
-    found = {name: seen for name, seen in _seen_files(config.data, live, deep)}
+    found = dict(_seen_files(config.data, live, deep))
     return invariants.files_hold(live, found), f"{len(live)} live files" + ("" if deep else ", sizes only")
 
 

@@ -1,6 +1,6 @@
 """Drop folders: which files are whole, what they are by content, and where they go. A file is claimed, then moved, then read.
 
-The claim (a row in the commit log) precedes the move into `data/landed/`, so that a crash between the two is finished, not guessed.
+The claim (a row in the commit log) precedes the move into `data/landed/`, so that a crash between them is finished, not guessed.
 """
 
 from __future__ import annotations
@@ -143,9 +143,15 @@ def require_folders(config: Config) -> None:
     missing = [drop for drop in config.drops if not drop.folder.is_dir()]
     if missing:
         raise MeterlineError(
-            [Fault(str(drop.folder), "no such drop folder", next_step=f"create it or correct drops in {config.home}/meterline.yaml")
-             for drop in missing]
-        )  # fmt: skip
+            [
+                Fault(
+                    str(drop.folder),
+                    "no such drop folder",
+                    next_step=f"create it or correct drops in {config.home}/meterline.yaml",
+                )
+                for drop in missing
+            ]
+        )
 
 
 def read_whole(path: Path, name: str) -> bytes:

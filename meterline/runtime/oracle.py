@@ -36,4 +36,8 @@ def _priced(reference: Reference, row: dict[str, int]) -> dict[str, object]:
     price = exact_price(
         book, int(directory.tariff_index[assignment]), row["kind"], row["called_number"], row["start_at"], row["quantity"]
     )
-    return {"record": hex_id(row["record_hi"], row["record_lo"]), "charge_nano": row["charge_nano"], "oracle_nano": price.charge_nano}
+    return {
+        "record": hex_id(row["record_hi"], row["record_lo"]),
+        "charge_nano": row["charge_nano"],
+        "oracle_nano": price.charge_nano,
+    }

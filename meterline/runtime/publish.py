@@ -64,7 +64,12 @@ def publish_finance(config: Config, log: CommitLog) -> Path:
         "row_account": ROW_ACCOUNT,
         "account_keys": ACCOUNT_KEYS,
     }
-    version = {"commit": str(head), "chain_head": log.chain_head(), "output_schema": OUTPUT_SCHEMA_VERSION, "record_schema": str(RECORD_SCHEMA_VERSION)}
+    version = {
+        "commit": str(head),
+        "chain_head": log.chain_head(),
+        "output_schema": OUTPUT_SCHEMA_VERSION,
+        "record_schema": str(RECORD_SCHEMA_VERSION),
+    }
     with tempfile.TemporaryDirectory(prefix="meterline-finance-") as scratch:
         built = build_finance_file(Path(FINANCE_FILE), Path(scratch), files, columns=columns, version=version)
         durable_put(config.finance / FINANCE_FILE, built.read_bytes())

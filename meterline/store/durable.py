@@ -52,7 +52,7 @@ def write_synced(path: Path, content: Content) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.rename(working, path)
+    os.rename(working, path)  # noqa: PTH104
 
 
 def durable_put(path: Path, content: Content) -> None:
@@ -77,7 +77,7 @@ def durable_move(source: Path, target: Path) -> None:
     try:
         with source.open("rb") as content:
             os.fsync(content.fileno())  # whoever dropped it may not have synced it
-        os.rename(source, target)
+        os.rename(source, target)  # noqa: PTH104
     except OSError as cause:
         if cause.errno != 18:  # EXDEV
             raise

@@ -41,7 +41,7 @@ def roll_up(log: CommitLog, folder: Path, pool: Executor) -> int:
                     loose[part.period, part.bucket].append((file, part))
                     retired.append((file.name, part.period, part.bucket))
         snapshot.tombstones  # noqa: B018  loaded once, before threads share the snapshot
-        for rolled in pool.map(lambda item, t=table: _roll_place(snapshot, t, *item), sorted(loose.items())):  # type: ignore[misc]
+        for rolled in pool.map(lambda item, t=table: _roll_place(snapshot, t, *item), sorted(loose.items())):
             if rolled is not None:
                 files.append(rolled[0])
                 contents.append((folder / rolled[0].name, rolled[1]))
@@ -56,7 +56,8 @@ def _roll_place(
     snapshot: Snapshot, table: str, place: Place, sources: list[tuple[LiveFile, FilePart]]
 ) -> tuple[StoredFile, Any] | None:
     pieces = [
-        snapshot.tombstones.alive(read_parts(snapshot.folder / file.name, table, [part]), file.commit_seq) for file, part in sources
+        snapshot.tombstones.alive(read_parts(snapshot.folder / file.name, table, [part]), file.commit_seq)
+        for file, part in sources
     ]
     rows = pa.concat_tables([empty_table(table), *pieces])
     if not rows.num_rows:

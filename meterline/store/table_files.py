@@ -19,22 +19,29 @@ from schemas.records import STORED_TABLES
 
 _PLAIN, _DELTA, _SPLIT = "PLAIN", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"
 
-# column -> (encoding, codec); a column that is not named is dictionary-encoded with zstd
+# column -> (encoding, codec), each measured against the others on rated calls: what is random is stored plain, small and slowly
+# changing values split by byte with lz4, money and volumes split with zstd; a column not named here is a dictionary with zstd
 _ENCODINGS: dict[str, tuple[str, str]] = {
     "record_hi": (_PLAIN, "NONE"),
     "record_lo": (_PLAIN, "NONE"),
     "content_hash": (_PLAIN, "NONE"),
-    "source_offset": (_DELTA, "NONE"),
-    "account_key": (_DELTA, "NONE"),
-    "start_at": (_DELTA, "NONE"),
+    "source_id": (_SPLIT, "LZ4"),
+    "source_offset": (_SPLIT, "LZ4"),
+    "source_length": (_SPLIT, "LZ4"),
+    "kind": (_SPLIT, "LZ4"),
+    "account_key": (_SPLIT, "LZ4"),
+    "served_number": (_SPLIT, "LZ4"),
     "called_number": (_SPLIT, "ZSTD"),
-    "quantity": (_SPLIT, "ZSTD"),
-    "charged_quantity": (_SPLIT, "ZSTD"),
+    "start_at": (_SPLIT, "LZ4"),
+    "rule_key": (_SPLIT, "ZSTD"),
+    "quantity": (_SPLIT, "LZ4"),
+    "charged_quantity": (_SPLIT, "LZ4"),
     "charge_nano": (_SPLIT, "ZSTD"),
     "values.list.element": (_SPLIT, "ZSTD"),
     "updated_at": (_DELTA, "NONE"),
     "raw": (_PLAIN, "ZSTD"),
 }
+_STATISTICS = {"account_key", "start_at", "kind", "rule_key", "metering_point_id", "source_id", "disposition", "reason", "period"}
 
 
 def segment_bytes(table: Any) -> Any:
@@ -57,7 +64,7 @@ def parquet_bytes(table: Any) -> Any:
         use_dictionary=[leaf for leaf in leaves if leaf not in _ENCODINGS],
         column_encoding={leaf: _ENCODINGS[leaf][0] for leaf in leaves if leaf in _ENCODINGS},
         row_group_size=262_144,
-        write_statistics=[leaf for leaf in leaves if leaf not in ("record_hi", "record_lo", "content_hash", "raw")],
+        write_statistics=[leaf for leaf in leaves if leaf in _STATISTICS],
         store_schema=False,
     )
     return sink.getvalue()
@@ -74,7 +81,6 @@ def part_folder(table_name: str, period: int, bucket: int) -> str:
     """The hive folder of one part: `tables/TABLE/period=YYYY-MM/bucket=NN`."""
     label = f"{period // 12:04d}-{period % 12 + 1:02d}" if period >= 0 else "none"
     return f"tables/{table_name}/period={label}/bucket={bucket:02d}" if bucket != ALL_BUCKETS else f"tables/{table_name}"
-
 
 
 def read_parts(path: Path, table_name: str, parts: Iterable[FilePart], columns: Sequence[str] | None = None) -> Any:

@@ -60,10 +60,7 @@ class Failure:
     @property
     def command(self) -> str:
         """One command line for just this place, from the project's root."""
-        return (
-            f"python -m tests.crash.runner --workflow {self.workflow} "
-            f"--seed {self.seed} {self.where}"
-        ).strip()
+        return (f"python -m tests.crash.runner --workflow {self.workflow} --seed {self.seed} {self.where}").strip()
 
 
 class Broken(Exception):
@@ -159,11 +156,7 @@ class Bench:
 
     def _start_of_root(self) -> Tree:
         prefix = "data/"
-        return {
-            name.removeprefix(prefix): entry
-            for name, entry in self._start.items()
-            if name.startswith(prefix)
-        }
+        return {name.removeprefix(prefix): entry for name, entry in self._start.items() if name.startswith(prefix)}
 
     def past(self) -> Past:
         """The clean run as the power cuts need it."""

@@ -136,8 +136,7 @@ def run_matrix(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash-", dir=scratch_base()) as scratch:
         shares = [
-            _start(_command(workflow, seed, plan, (share, workers), timeout_s), Path(scratch), env)
-            for share in range(workers)
+            _start(_command(workflow, seed, plan, (share, workers), timeout_s), Path(scratch), env) for share in range(workers)
         ]
         try:
             reports = [share.gather() for share in shares]
@@ -155,9 +154,7 @@ def scratch_base() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _command(
-    workflow: str, seed: int, plan: Plan, share: tuple[int, int], timeout_s: float
-) -> list[str]:
+def _command(workflow: str, seed: int, plan: Plan, share: tuple[int, int], timeout_s: float) -> list[str]:
     start = [sys.executable, "-m", "tests.crash.runner", "--workflow", workflow]
     part = ["--seed", str(seed), "--share", f"{share[0]}/{share[1]}", "--timeout", str(timeout_s)]
     return [*start, *part, "--plan", json.dumps(asdict(plan))]
@@ -188,9 +185,7 @@ class _Share:
 def _start(command: list[str], scratch: Path, env: dict[str, str]) -> _Share:
     folder = Path(tempfile.mkdtemp(dir=scratch))
     with (folder / "stderr").open("wb") as words:
-        process = subprocess.Popen(
-            [*command, "--scratch", str(folder)], cwd=PROJECT, env=env, stdout=words, stderr=words
-        )
+        process = subprocess.Popen([*command, "--scratch", str(folder)], cwd=PROJECT, env=env, stdout=words, stderr=words)
     return _Share(process, folder)
 
 
@@ -212,9 +207,7 @@ def _merged(reports: list[Report], elapsed_s: float) -> Report:
 # ---- the side that has the shim ----------------------------------------------------------------
 
 
-def run_share(
-    workflow: str, seed: int, plan: Plan, share: tuple[int, int], scratch: Path, timeout_s: float
-) -> Report:
+def run_share(workflow: str, seed: int, plan: Plan, share: tuple[int, int], scratch: Path, timeout_s: float) -> Report:
     """Every `share[1]`-th place of the plan, beginning with number `share[0]`."""
     began = time.monotonic()
     bench = Bench(load(workflow, seed), scratch, seed, timeout_s)
@@ -245,9 +238,7 @@ def _run_points(bench: Bench, plan: Plan, share: tuple[int, int], report: Report
     report.points_s = time.monotonic() - began
 
 
-def _doubles(
-    bench: Bench, plan: Plan, share: tuple[int, int]
-) -> Iterator[tuple[Point, Failure | None]]:
+def _doubles(bench: Bench, plan: Plan, share: tuple[int, int]) -> Iterator[tuple[Point, Failure | None]]:
     """A few second crashes on each of many wrecks."""
     kills = [fault for fault in plan.faults if fault in KILLS]
     firsts = evenly(all_points(bench, kills), -(-plan.doubles // SECONDS_PER_WRECK))

@@ -180,8 +180,7 @@ class Disk:
             return PurePosixPath(path).relative_to(self._root).parts
         except ValueError:
             raise ReplayError(
-                f"{path}: lies outside {self._root}; moves and links across its border are not "
-                "modelled: write inside the folder"
+                f"{path}: lies outside {self._root}; moves and links across its border are not modelled: write inside the folder"
             ) from None
 
     def _find(self, path: str) -> Node:

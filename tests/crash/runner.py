@@ -96,9 +96,7 @@ def _run_share(options: argparse.Namespace) -> int:
     number, of = map(int, options.share.split("/"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no child outlives it
     folder = Path(options.scratch)
-    report = run_share(
-        options.workflow, options.seed, Plan(**raw), (number, of), folder, options.timeout
-    )
+    report = run_share(options.workflow, options.seed, Plan(**raw), (number, of), folder, options.timeout)
     (folder / "report.json").write_text(json.dumps(asdict(report)))
     return 0
 
@@ -155,11 +153,7 @@ def _print_operations(bench: Bench) -> None:
 
 def _print_around(bench: Bench, operation: int) -> None:
     """The records before and at the operation; one without a record failed in the clean run too."""
-    near = [
-        index
-        for index, record in enumerate(bench.golden.records)
-        if operation - 3 < record.op <= operation
-    ]
+    near = [index for index, record in enumerate(bench.golden.records) if operation - 3 < record.op <= operation]
     if near:
         _print_records(bench, near[0], near[-1] + 1)
 

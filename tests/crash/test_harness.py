@@ -20,9 +20,7 @@ WITHOUT_POWER = tuple(fault for fault in Fault if fault is not Fault.LOST_SYNC)
 NO_CUTS: tuple[Policy, ...] = ()
 NO_FAULTS: tuple[Fault, ...] = ()
 
-pytestmark = pytest.mark.skipif(
-    shim.find_compiler() is None, reason="NOT PROVED: no C compiler (cc, gcc, clang)"
-)
+pytestmark = pytest.mark.skipif(shim.find_compiler() is None, reason="NOT PROVED: no C compiler (cc, gcc, clang)")
 
 # ---- (a) the count -----------------------------------------------------------------------------
 
@@ -63,9 +61,7 @@ def test_counts_what_strace_counts(workflow, tmp_path):
     options = ["-f", "-y", "-qq", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(COUNTED)}"]
     command = [strace, *options, sys.executable, "-c", RUN_ONCE, workflow, str(folder)]
     env = shim.environment(shim.build())
-    done = subprocess.run(
-        command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
     if "ptrace" in done.stderr and "not permitted" in done.stderr:
         pytest.skip("NOT PROVED: strace may not trace here, so the count is compared with nothing")
     assert done.returncode == 0, done.stderr
@@ -168,9 +164,7 @@ def test_one_command_replays_a_failure(workflow, faults, policies):
     failure = _run(workflow, faults, policies).failures[0]
     command = failure.command.split()
     assert command[0] == "python"
-    done = subprocess.run(
-        [sys.executable, *command[1:]], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, *command[1:]], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"failed at {failure.stage}" in done.stdout
     assert failure.reason.splitlines()[-1] in done.stdout

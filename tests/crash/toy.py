@@ -180,9 +180,7 @@ def _is_committed(log: sqlite3.Connection, message: str) -> bool:
 
 def _commit(log: sqlite3.Connection, message: str, file: str, sha256: str) -> None:
     log.execute("BEGIN IMMEDIATE")
-    log.execute(
-        "INSERT INTO commits (message, file, sha256) VALUES (?, ?, ?)", (message, file, sha256)
-    )
+    log.execute("INSERT INTO commits (message, file, sha256) VALUES (?, ?, ?)", (message, file, sha256))
     log.execute("COMMIT")
 
 

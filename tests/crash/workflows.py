@@ -70,6 +70,9 @@ WORKFLOWS: dict[str, tuple[str, str]] = {
     "calls": ("tests.crash.calls", "every_call"),
     "calls-unseen": ("tests.crash.calls", "unseen"),
     "libraries": ("tests.crash.libraries", "all_writers"),
+    "product-run": ("tests.crash.product", "first_drop"),
+    "product-late": ("tests.crash.product", "late_drop"),
+    "product-close": ("tests.crash.product", "period_close"),
 }
 
 

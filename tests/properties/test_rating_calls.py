@@ -85,6 +85,7 @@ def a_version(rng: Random, label: str, from_at: int, to_at: int) -> TariffVersio
             rng.choice(rates).name,
             rng.randint(0, 20),
             f"item {number}",
+            rng.choice((None, None, None, Rounding("record", "up", 3))),
         )
         for number in range(rng.randint(3, 14))
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from rating.tariff import PricedAt, Rate, Rule, Tariff, TariffVersion, Window
+from rating.tariff import PricedAt, Rate, Rounding, Rule, Tariff, TariffVersion, Window
 from schemas.quantities import INT64_MAX, UsageKind
 from schemas.reasons import Reason
 from schemas.zones import moment_of, zone_of
@@ -78,7 +78,7 @@ class RatingTwin:
             elapsed += tier.increment
         if with_fee and first_rate.minimum_charge_nano:
             total = max(total, Fraction(first_rate.minimum_charge_nano))
-        charge = rounded(total, version)
+        charge = rounded(total, first_rule.rounding or version.rounding)
         if abs(charge) > INT64_MAX:
             return TwinPrice(Reason.CHARGE_OVERFLOW)
         names = (first_rule.item, first_rule.window or "", first_rule.destination or "")
@@ -131,9 +131,8 @@ def holds(window: Window, day: date) -> bool:
     )
 
 
-def rounded(total: Fraction, version: TariffVersion) -> int:
+def rounded(total: Fraction, rounding: Rounding) -> int:
     """The booked charge: one rounding of the magnitude, to the nearest nano-unit where the line rounds or nothing does."""
-    rounding = version.rounding
     plain = rounding.scope == "line" or rounding.mode == "none"
     mode, grid = ("half_up", 1) if plain else (rounding.mode, 10 ** (9 - rounding.decimals))
     steps = abs(total) / grid

@@ -35,9 +35,10 @@ CREATE TABLE IF NOT EXISTS versions (
   scope TEXT NOT NULL, number INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (scope, number)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS periods (period INTEGER PRIMARY KEY, state TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sources (
-  source_id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL, drop_name TEXT NOT NULL, size_bytes INTEGER NOT NULL,
-  state TEXT NOT NULL, position INTEGER NOT NULL, faults TEXT NOT NULL DEFAULT '') STRICT;
-CREATE TABLE IF NOT EXISTS duplicate_files (sha256 TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (sha256, name)) STRICT, WITHOUT ROWID;
+  source_id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL, drop_name TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL, state TEXT NOT NULL, position INTEGER NOT NULL, faults TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE IF NOT EXISTS duplicate_files (
+  sha256 TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (sha256, name)) STRICT, WITHOUT ROWID;
 """
 
 
@@ -109,7 +110,10 @@ class SqliteCommitLog:
         self._name_files(seq, draft)
         self._db.executemany(
             "INSERT INTO row_account VALUES (?,?,?,?,?,?,?,?)",
-            [(seq, r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity) for r in draft.row_account],
+            [
+                (seq, r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity)
+                for r in draft.row_account
+            ],
         )
         for period, state in draft.period_states.items():
             self._db.execute("INSERT OR REPLACE INTO periods VALUES (?,?,?)", (period, state, seq))
@@ -180,7 +184,8 @@ class SqliteCommitLog:
     def row_account(self) -> list[RowCount]:
         rows = self._db.execute(
             # in two limbs: SQLite refuses an integer sum beyond 64 bits
-            "SELECT source_id, period, kind, disposition, reason, sum(rows), sum(quantity / 1000000000), sum(quantity % 1000000000) "
+            "SELECT source_id, period, kind, disposition, reason, "
+            "sum(rows), sum(quantity / 1000000000), sum(quantity % 1000000000) "
             "FROM row_account GROUP BY source_id, period, kind, disposition, reason "
             "ORDER BY source_id, period, kind, disposition, reason"
         )
@@ -202,7 +207,9 @@ class SqliteCommitLog:
 
     def billed_by_commit(self) -> list[tuple[int, int, int]]:
         return list(
-            self._db.execute("SELECT seq, period, sum(rows) FROM row_account WHERE disposition='billed' GROUP BY seq, period").fetchall()
+            self._db.execute(
+                "SELECT seq, period, sum(rows) FROM row_account WHERE disposition='billed' GROUP BY seq, period"
+            ).fetchall()
         )
 
     def period_commits(self) -> dict[int, int]:
@@ -213,7 +220,8 @@ class SqliteCommitLog:
     def claim_source(self, sha256: str, name: str, drop: str, size_bytes: int) -> Source:
         def body() -> None:
             self._db.execute(
-                "INSERT OR IGNORE INTO sources (sha256, name, drop_name, size_bytes, state, position) VALUES (?,?,?,?,'claimed',0)",
+                "INSERT OR IGNORE INTO sources (sha256, name, drop_name, size_bytes, state, position) "
+                "VALUES (?,?,?,?,'claimed',0)",
                 (sha256, name, drop, size_bytes),
             )
 
@@ -221,12 +229,15 @@ class SqliteCommitLog:
         return next(source for source in self._sources("WHERE sha256=?", (sha256,)))
 
     def source_landed(self, source_id: int) -> None:
-        self._write(lambda: self._db.execute("UPDATE sources SET state='landed' WHERE source_id=? AND state='claimed'", (source_id,)))
+        self._write(
+            lambda: self._db.execute("UPDATE sources SET state='landed' WHERE source_id=? AND state='claimed'", (source_id,))
+        )
 
     def refuse_source(self, source_id: int, faults: str) -> None:
         self._write(
             lambda: self._db.execute(
-                "UPDATE sources SET state='refused', faults=? WHERE source_id=? AND state IN ('claimed', 'landed') AND position=0",
+                "UPDATE sources SET state='refused', faults=? "
+                "WHERE source_id=? AND state IN ('claimed', 'landed') AND position=0",
                 (faults, source_id),
             )
         )
@@ -238,7 +249,9 @@ class SqliteCommitLog:
         return self._sources("ORDER BY source_id", ())
 
     def _sources(self, tail: str, values: tuple[Any, ...]) -> list[Source]:
-        rows = self._db.execute(f"SELECT source_id, sha256, name, drop_name, size_bytes, state, position FROM sources {tail}", values)
+        rows = self._db.execute(
+            f"SELECT source_id, sha256, name, drop_name, size_bytes, state, position FROM sources {tail}", values
+        )
         return [Source(*row) for row in rows]
 
     def duplicate_files(self) -> list[tuple[str, str]]:
@@ -252,10 +265,15 @@ def commit_body(draft: CommitDraft) -> str:
     """Everything that a commit says, as canonical JSON: what the hash chain covers."""
     said = {
         "kind": draft.kind,
-        "files": sorted([f.name, f.table, f.sha256, f.size_bytes, [[p.period, p.bucket, p.rows, p.first_row] for p in f.parts]] for f in draft.files),
+        "files": sorted(
+            [f.name, f.table, f.sha256, f.size_bytes, [[p.period, p.bucket, p.rows, p.first_row] for p in f.parts]]
+            for f in draft.files
+        ),
         "retired": sorted(draft.retired),
         "positions": sorted([m.source_id, m.before, m.after, m.done] for m in draft.positions),
-        "rows": sorted([r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity] for r in draft.row_account),
+        "rows": sorted(
+            [r.source_id, r.period, r.kind, str(r.disposition), int(r.reason), r.rows, r.quantity] for r in draft.row_account
+        ),
         "periods": sorted(draft.period_states.items()),
         "notes": draft.notes,
     }

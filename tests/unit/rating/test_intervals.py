@@ -95,7 +95,8 @@ def test_groups_and_refused_runs_start_no_new_total() -> None:
     of = energy_tariff(price("Energy", (0, "0.10"), (10, "0.15")), to_at=local("2026-10-07T00:00"))
     book = compile_book([of], span=YEAR)
     start = local("2026-10-06T00:00")
-    sums, status = bill(book, (start, 1, [8]), (start + HOUR_US, 48, [5, 5]), (start, 1, [4]), (start, 1, [11]), group=[0, 0, 0, 1])
+    runs = ((start, 1, [8]), (start + HOUR_US, 48, [5, 5]), (start, 1, [4]), (start, 1, [11]))
+    sums, status = bill(book, *runs, group=[0, 0, 0, 1])
     assert status == [Reason.OK, Reason.NO_RATE_AT_INSTANT, Reason.OK, Reason.OK]
     assert sums == {
         (0, "Energy"): 8,

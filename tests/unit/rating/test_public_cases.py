@@ -1,6 +1,6 @@
-"""The public rating cases: tariffs and amounts that peers' tests agree on, priced by our kernel (reference: rating §12 for the names).
+"""The public rating cases: tariffs and amounts that peers agree on, priced by our kernel (names: reference rating §12).
 
-The subject chain is the caller's affair, so a subject's plans become the versions of one tariff, and its fallbacks are tried in turn.
+The subject chain is the caller's affair: a subject's plans become the versions of one tariff, its fallbacks are tried in turn.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from schemas.numbers import packed_number
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
 from schemas.zones import instant_us
+from tests.unit.rating.worked_tariffs import nano
 
 FILE = Path(__file__).parents[3] / ".." / "shared" / "reference" / "rating_cases_public.json"
 pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"no public rating cases at {FILE}")
 PUBLIC: dict[str, Any] = json.loads(FILE.read_text(), parse_float=Decimal) if FILE.exists() else {"cases": [], "tariffs": {}}
 ERRORS = {"RATING_PLAN_NOT_FOUND": Reason.NO_TARIFF_FOR_SUBJECT, "UNAUTHORIZED_DESTINATION": Reason.NO_RATE_FOR_DESTINATION}
 KINDS = {"voice": UsageKind.VOICE, "data": UsageKind.VOLUME, "sms": UsageKind.MESSAGE}
+MODES = {"*up": "up", "*middle": "half_up", "*down": "down"}
 SPAN_YEARS = (2011, 2027)
 
 
@@ -57,35 +59,35 @@ def window_of(name: str, of: dict[str, Any]) -> Window:
 def rate_of(name: str, of: dict[str, Any], scale: int) -> Rate:
     """Voice is in nanoseconds: `scale` of them are one base unit."""
     tiers = [
-        Tier(tier["from_usage"] // scale, int(Decimal(tier["price"]) * 10**9), tier["per_units"] // scale, tier["increment"] // scale)
+        Tier(tier["from_usage"] // scale, nano(tier["price"]), tier["per_units"] // scale, tier["increment"] // scale)
         for tier in of["tiers"]
     ]
-    return Rate(name, tuple(tiers), int(Decimal(of["connect_fee"]) * 10**9))
+    return Rate(name, tuple(tiers), nano(of["connect_fee"]))
 
 
 def version_of(case: dict[str, Any], plan: str, kind: UsageKind, from_at: int, to_at: int) -> TariffVersion:
     tariff, scale = PUBLIC["tariffs"][case["tariff"]], 10**6 if kind is UsageKind.VOICE else 1
-    rules, rates, roundings = [], [], set()
+    rules, rates = [], []
     for number, of in enumerate(tariff["plans"][plan]):
         rate = rate_of(f"{of['rate']} {number}", tariff["rates"][of["rate"]], scale)
         if "max_cost" in of and Decimal(of["max_cost"]) > 0:
-            cap = Cap(int(Decimal(of["max_cost"]) * 10**9), of["max_cost_strategy"].removeprefix("*"))
+            cap = Cap(nano(of["max_cost"]), of["max_cost_strategy"].removeprefix("*"))
             rate = Rate(rate.name, rate.tiers, rate.connect_fee_nano, 0, cap)
         rates.append(rate)
         to = None if of["destination"] == "*any" else of["destination"]
         when = None if of["window"] == "*any" else of["window"]
-        rules.append(Rule(kind, to, when, rate.name, of["weight"], f"{plan} {number}"))
-        names = {"*up": "up", "*middle": "half_up", "*down": "down"}
-        roundings.add(("none", 9) if not 1 <= of["decimals"] <= 9 else (names[of["rounding"]], of["decimals"]))
-    assert len(roundings) == 1, "one rounding for a version"
+        mode, decimals = (MODES[of["rounding"]], of["decimals"]) if 1 <= of["decimals"] <= 9 else ("none", 9)
+        item = f"{plan} {number}"
+        rules.append(Rule(kind, to, when, rate.name, of["weight"], item, Rounding("record", mode, decimals)))
     windows = tuple(window_of(name, of) for name, of in tariff["windows"].items() if name != "*any")
     destinations = tuple(
-        Destination(name, tuple(dict.fromkeys(prefix.lstrip("+") for prefix in prefixes if prefix.lstrip("+").isdigit())))
+        Destination(name, tuple(prefix for prefix in prefixes if prefix.isdigit()))
         for name, prefixes in tariff.get("destinations", {}).items()
     )
-    rounding = Rounding("record", *next(iter(roundings)))
-    return TariffVersion(f"{plan} {from_at}", from_at, to_at, rounding, windows=windows, destinations=destinations, rates=tuple(rates),
-                         rules=tuple(rules))  # fmt: skip
+    return TariffVersion(
+        f"{plan} {from_at}", from_at, to_at, Rounding("line", "up", 2), windows=windows, destinations=destinations,
+        rates=tuple(rates), rules=tuple(rules),
+    )  # fmt: skip
 
 
 def chain_of(case: dict[str, Any]) -> list[Tariff]:
@@ -94,8 +96,9 @@ def chain_of(case: dict[str, Any]) -> list[Tariff]:
     kind = KINDS[usage["type"]]
 
     def assigned(subject: str) -> list[dict[str, Any]]:
-        found = [one for one in PUBLIC["tariffs"][case["tariff"]]["assignments"]
-                 if (one["tenant"], one["category"], one["subject"]) == (usage["tenant"], usage["category"], subject)]  # fmt: skip
+        key = (usage["tenant"], usage["category"], subject)
+        every = PUBLIC["tariffs"][case["tariff"]]["assignments"]
+        found = [one for one in every if (one["tenant"], one["category"], one["subject"]) == key]
         return sorted(found, key=lambda one: str(one["active_from"]))
 
     first = usage["subject"] if assigned(usage["subject"]) else "*any"
@@ -110,6 +113,15 @@ def chain_of(case: dict[str, Any]) -> list[Tariff]:
         if versions:
             tariffs.append(Tariff(f"{len(tariffs)} {subject}", subject, "EUR", "UTC", ServiceKind.TELECOM, versions))
     return tariffs
+
+
+YEAR_2015 = (at("2015-01-01T00:00:00Z"), at("2016-01-01T00:00:00Z"))
+
+
+def tariff_of(from_at: int, **parts: Any) -> Tariff:
+    """One open version in UTC that rounds nothing by record."""
+    version = TariffVersion("1", from_at, 2**63 - 1, Rounding("line", "up", 2), **parts)
+    return Tariff("t", "t", "EUR", "UTC", ServiceKind.TELECOM, (version,))
 
 
 @pytest.mark.parametrize("case", cases("price"))
@@ -140,8 +152,7 @@ def test_price(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", cases("window_active"))
 def test_window_active(case: dict[str, Any]) -> None:
     instant = at(case["input"]["instant"])
-    version = TariffVersion("1", instant - DAY_US * 9, 2**63 - 1, Rounding("line", "up", 2), windows=(window_of("w", case["input"]["window"]),))
-    tariff = Tariff("t", "t", "EUR", "UTC", ServiceKind.TELECOM, (version,))
+    tariff = tariff_of(instant - DAY_US * 9, windows=(window_of("w", case["input"]["window"]),))
     timeline = compile_timeline(tariff, instant - DAY_US, instant + DAY_US)
     pattern = timeline.patterns[timeline.pattern[np.searchsorted(timeline.starts_at, instant, side="right") - 1]]
     assert (pattern.ranks[0] > 0) is case["expected"]
@@ -154,8 +165,7 @@ def test_window_choice_and_split(case: dict[str, Any]) -> None:
     rates = tuple(Rate(f"r{number}", (Tier(0, number + 1, 1000, 1000),)) for number in range(len(entries)))
     rules = tuple(Rule(UsageKind.VOICE, None, f"w{n}", f"r{n}", of["weight"], str(n)) for n, of in enumerate(entries))
     windows = tuple(window_of(f"w{n}", of["window"]) for n, of in enumerate(entries))
-    version = TariffVersion("1", at("2011-01-01T00:00:00Z"), 2**63 - 1, Rounding("line", "up", 2), windows=windows, rates=rates, rules=rules)
-    book = compile_book([Tariff("t", "t", "EUR", "UTC", ServiceKind.TELECOM, (version,))], span=(at("2015-01-01T00:00:00Z"), at("2016-01-01T00:00:00Z")))
+    book = compile_book([tariff_of(YEAR_2015[0], windows=windows, rates=rates, rules=rules)], span=YEAR_2015)
     start, end = at(given["start"]), at(given["end"])
     why = explain_call(book, 0, 0, packed_number("1"), start, (end - start) // 1000)
     assert len(why.segments) == expected["segments"]
@@ -168,23 +178,21 @@ def test_window_choice_and_split(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", cases("round_amount"))
 def test_round_amount(case: dict[str, Any]) -> None:
     given = case["input"]
-    modes = {"*up": "up", "*middle": "half_up", "*down": "down"}
     steps = Fraction(Decimal(given["amount"])) * 10 ** given["decimals"]
-    assert Fraction(round_ratio(steps.numerator, steps.denominator, modes[given["method"]]), 10 ** given["decimals"]) == Fraction(
-        case["expected"]
-    )
+    rounded = round_ratio(steps.numerator, steps.denominator, MODES[given["method"]])
+    assert Fraction(rounded, 10 ** given["decimals"]) == Fraction(case["expected"])
 
 
 @pytest.mark.parametrize("case", cases("round_usage_to_increment", "segment_cost"))
 def test_increments_of_a_segment(case: dict[str, Any]) -> None:
     """A segment that starts after some usage is the end of a call whose beginning costs nothing."""
     given = case["input"]
-    tiers = given.get("tiers") or [{"from_usage_s": 0, "price": 1, "per_s": given["increment_seconds"], "increment_s": given["increment_seconds"]}]
+    step = given.get("increment_seconds")
+    tiers = given.get("tiers") or [{"from_usage_s": 0, "price": 1, "per_s": step, "increment_s": step}]
     before = given.get("usage_so_far_s", 0) * 1000
-    rate = Rate("r", tuple(Tier(t["from_usage_s"] * 1000, t["price"] * 10**9, t["per_s"] * 1000, t["increment_s"] * 1000) for t in tiers))
-    version = TariffVersion("1", at("2014-01-01T00:00:00Z"), 2**63 - 1, Rounding("record", "up", 9), rates=(rate,),
-                            rules=(Rule(UsageKind.VOICE, None, None, "r", 0, "i"),))  # fmt: skip
-    book = compile_book([Tariff("t", "t", "EUR", "UTC", ServiceKind.TELECOM, (version,))], span=(at("2015-01-01T00:00:00Z"), at("2016-01-01T00:00:00Z")))
+    steps = [Tier(of["from_usage_s"] * 1000, of["price"] * 10**9, of["per_s"] * 1000, of["increment_s"] * 1000) for of in tiers]
+    rule = Rule(UsageKind.VOICE, None, None, "r", 0, "i")
+    book = compile_book([tariff_of(YEAR_2015[0], rates=(Rate("r", tuple(steps)),), rules=(rule,))], span=YEAR_2015)
     used = int(Decimal(given["usage_s" if "usage_s" in given else "usage_seconds"]) * 1000)
     start = at("2015-06-01T00:00:00Z")
     number = np.array([packed_number("1")], dtype=np.uint64)
@@ -198,4 +206,5 @@ def test_increments_of_a_segment(case: dict[str, Any]) -> None:
 
 
 def test_all_public_cases_without_accounts_are_run() -> None:
-    assert len(cases("price", "window_active", "window_choice", "split", "round_amount", "round_usage_to_increment", "segment_cost")) == 41
+    windows, roundings = ("window_active", "window_choice", "split"), ("round_amount", "round_usage_to_increment")
+    assert len(cases("price", *windows, *roundings, "segment_cost")) == 41

@@ -69,7 +69,8 @@ def settle(
     assert not rated.status.any()
     found = discount_calls(
         book, group_start=groups or [0, len(calls)], account_index=account, start_at=starts, kind=kind, called_number=packed,
-        quantity=used, charge_nano=rated.charge_nano, rule_index=rated.rule_index, tariff_index=tariffs, grants=grants, state=state,
+        quantity=used, charge_nano=rated.charge_nano, rule_index=rated.rule_index, tariff_index=tariffs, grants=grants,
+        state=state,
     )  # fmt: skip
     assert (found.net_nano + found.allowance_nano + found.discount_nano == rated.charge_nano).all()
     return rated.charge_nano, found

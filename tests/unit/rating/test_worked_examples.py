@@ -31,9 +31,7 @@ def plain(rate: Rate, **more: object) -> Tariff:
 
 E04 = (minute("0.12"), minute("0.05"))
 E05 = (minute("0.12", 60, 60), minute("0.05", 60, 60))
-E06 = peak_and_off(
-    tiered((0, "0.30", 60), (60, "0.12", 1), fee="0.05"), tiered((0, "0.20", 60), (60, "0.06", 1), fee="0.05")
-)
+E06 = peak_and_off(tiered((0, "0.30", 60), (60, "0.12", 1), fee="0.05"), tiered((0, "0.20", 60), (60, "0.06", 1), fee="0.05"))
 E08 = tariff(
     voice(minute("0.02"), window="friday night", weight=10),
     voice(minute("0.10")),

@@ -1,0 +1,404 @@
+"""The same records in any files, any order, any batches, any buckets, with restarts between: the same bills to the byte.
+
+The records are small but meet every rule that could depend on arrival: copies, conflicting calls, revised meter days, usage of an
+earlier month that comes late, services that nobody has, accounts that share allowances and a payer, a number and a metering point
+that change hands, a discount ladder and energy tiers that fill in time order. Each example drops them twice: once in one file per
+format, once spread as hypothesis likes; a slow count by dictionary says what the row account must be.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from meterline.demo.call_files import HEADER, LAYOUT
+from schemas.quality import Quality
+from tests.tools.homes import (
+    Account,
+    broken_invariants,
+    change_settings,
+    close_period,
+    row_account,
+    sealed,
+    sealed_digests,
+    take_files,
+)
+
+MONTHS = ("2026-09", "2026-10")  # what falls into November stays in an open period
+NUMBERS = ("4915200000001", "4915200000002", "4915200000003", "4915200000004", "4915200000005")
+UNKNOWN_NUMBER = "4915299999999"
+POINTS = ("NEMA000001", "NEMA000002", "NEMA000003")
+UNKNOWN_POINT = "NEMA999999"
+CALLED = ("49301234567", "4315551234", "8816000000")  # national, Europe, and a destination that no tariff prices
+VOICE, MESSAGE, VOLUME = "VSD"
+
+CONFIGURATION = """\
+tenant: default
+currency: EUR
+zone: Europe/Berlin
+reference: {accounts: accounts.csv, services: services.csv, tariffs: tariffs}
+drops:
+  - {folder: inbox/calls, format: calls, layout: calls.yaml}
+  - {folder: inbox/meters, format: nem12}
+"""
+# A family of three with a common payer, a pair that shares an allowance only, and one that stands alone.
+ACCOUNTS = """\
+account_id,bill_to_account_id,group_id,name,currency
+A1,A1,G1,Payer,EUR
+A2,A1,G1,Member,EUR
+A3,A1,,Guest of the payer,EUR
+A4,A4,G2,Left,EUR
+A5,A5,G2,Right,EUR
+A6,A6,,Alone,EUR
+"""
+SERVICES = f"""\
+service_id,account_id,tariff_id,effective_from,effective_to
+{NUMBERS[0]},A1,mobile,2025-01-01,
+{NUMBERS[1]},A2,mobile,2025-01-01,
+{NUMBERS[2]},A3,mobile,2025-01-01,2026-10-15
+{NUMBERS[2]},A6,mobile,2026-10-15,
+{NUMBERS[3]},A4,mobile,2025-01-01,2026-10-20
+{NUMBERS[4]},A5,mobile,2025-01-01,
+{POINTS[0]},A1,power,2025-01-01,
+{POINTS[1]},A4,power,2025-01-01,2026-10-15
+{POINTS[1]},A6,power,2026-10-15,
+{POINTS[2]},A5,power,2025-01-01,
+"""
+# Thresholds so low that a handful of records crosses them.
+MOBILE = """\
+tariff: mobile
+name: Mobile
+currency: EUR
+zone: Europe/Berlin
+service: telecom
+versions:
+  - version: "1"
+    effective_from: 2025-01-01
+    rounding: {scope: record, mode: half_up, decimals: 4}
+    destinations:
+      national: {prefixes: ["49"]}
+      europe: {prefixes: ["43"]}
+    rates:
+      national_minute: {price: "0.0900", per: 60 s, first_increment: 60 s, increment: 1 s}
+      europe_minute: {connect_fee: "0.05", price: "0.2900", per: 60 s, increment: 60 s}
+      text_message: {price: "0.0700", per: 1 message, increment: 1 message}
+      internet: {price: "2.00", per: 1 MB, increment: 10 KiB}
+    rules:
+      - {kind: voice, destination: national, rate: national_minute, item: National calls}
+      - {kind: voice, destination: europe, rate: europe_minute, item: Calls to Europe}
+      - {kind: message, rate: text_message, item: Text messages}
+      - {kind: volume, rate: internet, item: Mobile internet}
+    allowances:
+      - {name: Minutes for all, kind: voice, destinations: [national], units: 7 min, block: 60 s, scope: group, prorate: true}
+      - {name: Messages, kind: message, units: 2 messages, block: 1 message, scope: account, prorate: true}
+      - {name: Data, kind: volume, units: 1 MB, block: 100 kB, scope: group, prorate: false}
+    discount:
+      item: Volume discount
+      tiers:
+        - {from: "1.00", percent: "5"}
+        - {from: "3.00", percent: "12.5"}
+    fees:
+      - {name: Line, amount: "4.99", per: month, prorate: true}
+    taxes:
+      - {name: VAT, percent: "19"}
+"""
+POWER = """\
+tariff: power
+name: Power
+currency: EUR
+zone: Europe/Berlin
+service: utility
+versions:
+  - version: "1"
+    effective_from: 2025-01-01
+    rounding: {scope: line, mode: half_up, decimals: 2}
+    windows:
+      peak: {weekdays: [mon, tue, wed, thu, fri], start: "17:00", end: "21:00"}
+    energy:
+      tier_scope: shared_chronological
+      prices:
+        - item: Energy
+          per: 1 kWh
+          tiers: [{from: 0 kWh, price: "0.2900"}, {from: 3 kWh, price: "0.3300"}, {from: 11 kWh, price: "0.3900"}]
+        - item: Peak energy
+          window: peak
+          weight: 10
+          per: 1 kWh
+          tiers: [{from: 0 kWh, price: "0.4900"}, {from: 3 kWh, price: "0.5300"}, {from: 11 kWh, price: "0.5900"}]
+    fees:
+      - {name: Standing charge, amount: "9.80", per: month, prorate: true}
+    taxes:
+      - {name: VAT, percent: "19"}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call record as a line says it; `key` is what makes two lines the same record, `place` where one alone ends up."""
+
+    key: tuple[object, ...]
+    line: str
+    place: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One version of a meter day."""
+
+    key: tuple[object, ...]
+    channel_line: str
+    line: str
+    precedence: tuple[int, str]
+    place: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How the records come: files of line numbers by (session, name), and how the line takes them."""
+
+    calls: dict[tuple[int, str], list[int]]
+    days: dict[tuple[int, str], list[int]]
+    settings: dict[str, int]
+
+    @property
+    def sessions(self) -> list[int]:
+        return sorted({session for session, _ in (*self.calls, *self.days)})
+
+
+# ---- records ----
+
+_SECONDS = st.sampled_from([0, 1, 59, 60, 61, 125, 600, 3599])
+# around month borders (also in local time, two hours off), the clock change, and the days on which services change hands
+_INSTANTS = st.builds(
+    lambda base, offset: base + timedelta(seconds=offset),
+    st.sampled_from(
+        [datetime(2026, 9, 30, 21, 59, 50), datetime(2026, 10, 14, 21, 59, 59), datetime(2026, 10, 19, 21, 59, 59),
+         datetime(2026, 10, 25, 0, 30), datetime(2026, 10, 31, 22, 59, 58), datetime(2026, 9, 12, 8), datetime(2026, 10, 8, 17)]
+    ),
+    st.sampled_from([0, 0, 1, 2, 30, 3600]),
+)  # fmt: skip
+
+
+def _call(sequence: int, number: str, kind: str, start: datetime, called: str, seconds: int, size: int) -> Call:
+    duration, down = (seconds, 0) if kind == VOICE else (0, size if kind == VOLUME else 0)
+    stamp = start.strftime("%Y-%m-%d %H:%M:%S")
+    line = f"MSC1,{sequence},{kind},26201-1,{number},{called if kind != VOLUME else ''},{stamp},{duration},0,{down},16"
+    return Call(("MSC1", sequence, number, stamp), line, _call_place(number, kind, start, called, seconds, size))
+
+
+def _call_place(number: str, kind: str, start: datetime, called: str, seconds: int, size: int) -> tuple[str, str]:
+    """Where a call that stands alone ends up, by the smallest reason that applies."""
+    if (kind == VOICE and not seconds) or (kind == VOLUME and not size):
+        return "filtered", "zero_usage"
+    if number == UNKNOWN_NUMBER:
+        return "rejected", "unknown_service"
+    if number == NUMBERS[3] and start.replace(tzinfo=UTC) >= datetime(2026, 10, 19, 22, tzinfo=UTC):
+        return "rejected", "no_service_at_instant"
+    if kind == VOICE and called == CALLED[2]:
+        return "rejected", "no_rate_for_destination"
+    return "billed", "ok"
+
+
+_CALLS = st.builds(
+    _call, st.integers(1, 6), st.sampled_from([*NUMBERS, *NUMBERS[:2], UNKNOWN_NUMBER]),
+    st.sampled_from([VOICE, VOICE, MESSAGE, VOLUME]), _INSTANTS, st.sampled_from([*CALLED[:1], *CALLED]), _SECONDS, st.sampled_from([0, 1, 99_999, 100_000, 350_000, 2_000_000]),
+)  # fmt: skip
+_BROKEN = st.sampled_from(
+    [Call((None,), "*** ALARM link down", ("rejected", "bad_field_count")),
+     Call((None,), "MSC1,1,X,26201-1,4915200000001,4930,2026-10-02 08:00:00,60,0,0,16", ("rejected", "bad_kind"))]
+)  # fmt: skip
+_QUALITIES = {
+    "A": Quality.ACTUAL,
+    "S14": Quality.SUBSTITUTED,
+    "F14": Quality.FINAL_SUBSTITUTED,
+    "E14": Quality.ESTIMATED,
+    "N": Quality.NULL,
+}
+
+
+def _day(point: str, channel: str, on: date, wh: int, quality: str, updated: str) -> Day:
+    values = ",".join(f"0.{(wh + slot * 7) % 1000:03d}" for slot in range(48))
+    reason = "32" if quality[0] in "SF" else ""
+    line = f"300,{on:%Y%m%d},{values},{quality},{reason},,{updated},"
+    place = ("billed", "ok") if point != UNKNOWN_POINT else ("rejected", "unknown_service")
+    if quality == "N":
+        place = "rejected", "null_quality"
+    if channel == "B1":
+        place = "filtered", "unbilled_channel"
+    serial = f"M{point[-2:]}"
+    return Day(
+        (point, channel, serial, on),
+        f"200,{point},E1E2B1,,{channel},N1,{serial},kWh,30,",
+        line,
+        (_QUALITIES[quality], updated),
+        place,
+    )
+
+
+_DAYS = st.builds(
+    _day, st.sampled_from([*POINTS, UNKNOWN_POINT]), st.sampled_from(["E1", "E1", "E2", "B1"]),
+    # NEM12 days are cut in UTC+10: 1 October holds the end of the local September, 15 October a change of hands
+    st.sampled_from([date(2026, 10, 1), date(2026, 10, 15), date(2026, 10, 25), date(2026, 11, 1), date(2026, 9, 12)]),
+    st.integers(0, 999), st.sampled_from(["A", "A", "S14", "F14", "E14", "N"]),
+    st.sampled_from(["20261102000000", "20261102000000", "20261105120000", "20261101235959"]),
+)  # fmt: skip
+
+
+@st.composite
+def _records(draw: st.DrawFn) -> tuple[list[Call], list[Day]]:
+    """Records with copies, and with other versions of some: the same key, another length, another reading."""
+    calls = draw(st.lists(_CALLS, min_size=4, max_size=18))
+    for call in draw(st.lists(st.sampled_from(calls), max_size=5)):
+        fields = call.line.split(",")
+        fields[7 if fields[2] == VOICE else 9] = str(draw(st.sampled_from([0, 7, 80, 1_000])))
+        kind, start = fields[2], datetime.strptime(fields[6], "%Y-%m-%d %H:%M:%S")
+        calls.append(_call(int(fields[1]), fields[4], kind, start, fields[5], int(fields[7]), int(fields[9])))
+    calls += draw(st.lists(st.sampled_from(calls), max_size=6))
+    calls += draw(st.lists(_BROKEN, max_size=2))
+    days = draw(st.lists(_DAYS, min_size=2, max_size=8))
+    for day in draw(st.lists(st.sampled_from(days), max_size=5)):
+        version = draw(_DAYS)
+        point, channel, _, on = day.key
+        assert isinstance(point, str) and isinstance(channel, str) and isinstance(on, date)
+        quality, updated = version.line.split(",")[50], version.line.split(",")[53]
+        days.append(_day(point, channel, on, draw(st.integers(0, 999)), quality, updated))
+    days += draw(st.lists(st.sampled_from(days), max_size=4))
+    return calls, days
+
+
+def _expected_account(calls: list[Call], days: list[Day]) -> Account:
+    """The row account by dictionary: copies, then conflicts of calls and precedence of meter days."""
+    account: Account = Counter()
+    versions: defaultdict[tuple[object, ...], dict[str, Call]] = defaultdict(dict)
+    for call in calls:
+        if call.key == (None,):
+            account[call.place] += 1
+        elif call.line in versions[call.key]:
+            account["duplicate", "ok"] += 1
+        else:
+            versions[call.key][call.line] = call
+    for held in versions.values():
+        alone = len(held) == 1
+        for call in held.values():
+            account[call.place if alone else ("rejected", "conflict")] += 1
+    readings: defaultdict[tuple[object, ...], dict[str, Day]] = defaultdict(dict)
+    for day in days:
+        account["duplicate", "ok"] += day.line in readings[day.key]
+        readings[day.key][day.line] = day
+    for read in readings.values():
+        best = max(read.values(), key=lambda day: day.precedence)  # versions that tie differ in content only, not in their place
+        account[best.place] += 1
+        account["superseded", "ok"] += len(read) - 1
+    return Counter({place: rows for place, rows in account.items() if rows})
+
+
+# ---- arrivals ----
+
+
+@st.composite
+def _arrivals(draw: st.DrawFn, calls: int, days: int) -> Arrival:
+    """Any partition into files, any order of lines, names and sessions, any batch, bucket and roll-up size."""
+    spread: list[dict[tuple[int, str], list[int]]] = []
+    for count in (calls, days):
+        files: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+        sessions = draw(st.integers(1, 3))
+        names = st.tuples(st.integers(0, sessions - 1), st.sampled_from(["a", "b", "c"]))
+        for line in draw(st.permutations(range(count))):
+            files[draw(names)].append(line)
+        spread.append(dict(files))
+    settings = {
+        "batch_rows": draw(st.sampled_from([1, 2, 3, 7, 1_000])),
+        "bulk_rows": draw(st.sampled_from([1, 5, 100_000])),
+        "roll_up_rows": draw(st.sampled_from([1, 4, 100_000])),
+        "buckets": draw(
+            st.sampled_from([1, 2, 3])
+        ),  # 64 have a test of their own: each bucket of a close costs a tenth of a second
+        "threads": draw(st.sampled_from([1, 2])),
+    }
+    return Arrival(spread[0], spread[1], settings)
+
+
+@st.composite
+def _examples(draw: st.DrawFn) -> tuple[list[Call], list[Day], Arrival]:
+    calls, days = draw(_records())
+    return calls, days, draw(_arrivals(len(calls), len(days)))
+
+
+def _plain_arrival(calls: int, days: int) -> Arrival:
+    """Everything at once, in one file per format and one batch."""
+    return Arrival({(0, "all"): list(range(calls))}, {(0, "all"): list(range(days))}, {"batch_rows": 1_000, "buckets": 1})
+
+
+def _build_home(home: Path) -> None:
+    for folder in ("tariffs", "inbox/calls", "inbox/meters"):
+        (home / folder).mkdir(parents=True)
+    for name, text in (("meterline.yaml", CONFIGURATION), ("accounts.csv", ACCOUNTS), ("services.csv", SERVICES),
+                       ("calls.yaml", LAYOUT), ("tariffs/mobile.yaml", MOBILE), ("tariffs/power.yaml", POWER)):  # fmt: skip
+        (home / name).write_text(text, encoding="utf-8")
+
+
+def _drop(home: Path, calls: list[Call], days: list[Day], arrival: Arrival, session: int) -> None:
+    """Write the files of one session. Two files never have equal content: a file that is dropped twice is another matter."""
+    for number, ((of, name), lines) in enumerate(sorted(arrival.calls.items())):
+        if of == session:
+            text = "\n".join([f"{HEADER}_{number}", *(calls[line].line for line in lines), ""])
+            (home / f"inbox/calls/{name}.csv").write_text(text, encoding="utf-8")
+    for number, ((of, name), lines) in enumerate(sorted(arrival.days.items())):
+        if of == session:
+            blocks = [text for line in lines for text in (days[line].channel_line, days[line].line)]
+            text = "\n".join([f"100,NEM12,202611060{number:03d},MDP,RETAILER", *blocks, "900", ""])
+            (home / f"inbox/meters/{name}.csv").write_text(text, encoding="utf-8")
+
+
+def _settled(home: Path, calls: list[Call], days: list[Day], arrival: Arrival) -> None:
+    """Drop and take session by session (the engine is opened anew for each), then close the months in order."""
+    _build_home(home)
+    change_settings(home, **arrival.settings)
+    for session in arrival.sessions:
+        _drop(home, calls, days, arrival, session)
+        take_files(home)
+    for label in MONTHS:
+        close_period(home, label)
+
+
+def _check(calls: list[Call], days: list[Day], arrival: Arrival) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="meterline-order-"))
+    try:
+        plain, spread = folder / "plain", folder / "spread"
+        _settled(plain, calls, days, _plain_arrival(len(calls), len(days)))
+        _settled(spread, calls, days, arrival)
+        expected = _expected_account(calls, days)
+        assert row_account(plain) == expected
+        assert row_account(spread) == expected
+        assert sealed_digests(spread) == sealed_digests(plain)
+        assert broken_invariants(spread) == []
+    finally:
+        shutil.rmtree(folder)
+
+
+_EVERY = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
+_QUICK = settings(
+    max_examples=30, deadline=None, derandomize=True, database=None, print_blob=True, suppress_health_check=_EVERY,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+)  # fmt: skip
+
+
+@_QUICK
+@given(_examples())
+def test_bills_do_not_depend_on_the_order_of_arrival(example: tuple[list[Call], list[Day], Arrival]) -> None:
+    _check(*example)
+
+
+@pytest.mark.long
+@settings(_QUICK, max_examples=500)
+@given(_examples())
+def test_bills_do_not_depend_on_the_order_of_arrival_in_the_long_form(example: tuple[list[Call], list[Day], Arrival]) -> None:
+    _check(*example)

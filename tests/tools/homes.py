@@ -1,0 +1,116 @@
+"""A home in the hands of a test: settings, drops, runs and closes in process, and what came out, read back from stored files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import yaml
+
+from meterline.close.apply import apply_plan
+from meterline.close.plan import make_plan
+from meterline.config import load_config
+from meterline.runtime.audit import Verdict, audit
+from meterline.runtime.engine import Progress, open_engine
+from meterline.store.adapters.sqlite_log import SqliteCommitLog
+from schemas.periods import period_number, period_of
+
+SEALED_TABLES = ("bills", "bill_lines", "charges", "charged_calls", "charged_days", "postings", "carried")
+Account = Counter[tuple[str, str]]
+
+
+def change_settings(home: Path, **settings: object) -> None:
+    """Replace settings of a home's configuration; files count as whole at once unless `settled_file_s` says otherwise."""
+    path = home / "meterline.yaml"
+    tree = yaml.safe_load(path.read_text(encoding="utf-8")) | {"settled_file_s": 0} | settings
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def take_files(home: Path) -> Progress:
+    """One run of the engine over whatever lies in the drop folders, from opening to closing it."""
+    with open_engine(load_config(home)) as engine:
+        return engine.run(until_idle=True)
+
+
+def close_period(home: Path, label: str, *, issue_on: date | None = None) -> dict[str, object]:
+    """Plan and apply; returns the plan."""
+    config = load_config(home)
+    period = period_of(period_number(label), config.zone)
+    with open_engine(config) as engine:
+        plan = make_plan(config, engine.log, period, issue_on or period.end_on)
+        apply_plan(config, engine.log, plan)
+    return plan
+
+
+def open_log(home: Path) -> SqliteCommitLog:
+    """The commit log, for reading; the caller closes it."""
+    config = load_config(home)
+    return SqliteCommitLog(config.commit_log, config.data, create=False)
+
+
+def row_account(home: Path) -> Account:
+    """Source records by (disposition, reason) over all files."""
+    log = open_log(home)
+    try:
+        counts: Account = Counter()
+        for entry in log.row_account():
+            counts[str(entry.disposition), entry.reason.label] += entry.rows
+    finally:
+        log.close()
+    return Counter({place: rows for place, rows in counts.items() if rows})
+
+
+def quantity_account(home: Path, kind: int) -> Account:
+    """Quantities of one kind of usage by (disposition, reason) over all files, in base units."""
+    log = open_log(home)
+    try:
+        sums: Account = Counter()
+        for entry in log.row_account():
+            if entry.kind == kind:
+                sums[str(entry.disposition), entry.reason.label] += entry.quantity
+    finally:
+        log.close()
+    return Counter({place: quantity for place, quantity in sums.items() if quantity})
+
+
+def sealed(home: Path, table: str, label: str | None = None) -> pl.DataFrame:
+    """A sealed table of all closed periods, or of one; empty if nothing was sealed of it."""
+    config, log = load_config(home), open_log(home)
+    try:
+        number = None if label is None else period_number(label)
+        files = [file for file in log.live_files(table) if number is None or file.parts[0].period == number]
+    finally:
+        log.close()
+    frames = [pl.DataFrame(pl.from_arrow(pq.read_table(config.data / file.name))) for file in files]
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def sealed_digests(home: Path) -> Mapping[str, str]:
+    """One SHA-256 per sealed table over its rows in canonical order: equal for equal rows in any buckets and files."""
+    digests = {}
+    for table in SEALED_TABLES:
+        frame = sealed(home, table)
+        ordered = frame.sort(frame.columns) if frame.width else frame
+        digests[table] = hashlib.sha256(ordered.write_csv().encode()).hexdigest()
+    return digests
+
+
+def audited(home: Path) -> list[Verdict]:
+    """The deep audit, as `meterline reconcile` runs it."""
+    log = open_log(home)
+    try:
+        return audit(load_config(home), log, deep=True)
+    finally:
+        log.close()
+
+
+def broken_invariants(home: Path) -> list[str]:
+    """Every fault of the deep audit and every invariant that it skipped, as text; empty if all ten hold."""
+    verdicts = audited(home)
+    faults = [str(fault) for verdict in verdicts for fault in verdict.faults]
+    return faults + [f"{verdict.code} was skipped: {verdict.figure}" for verdict in verdicts if verdict.verdict != "PASS"]
