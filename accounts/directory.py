@@ -152,12 +152,18 @@ def compile_directory(
         from_at=services["effective_from_at"].to_numpy(),
         to_at=services["effective_to_at"].to_numpy(),
         slots=_number_slots(spans),
-        assignments=np.column_stack([services["effective_from_at"], services["effective_to_at"], ranks, tariffs]).astype(
-            np.int64
-        ),
+        assignments=_assignment_rows(services, ranks, tariffs),
         rank_of_key=rank_of_key,
         first_of_service=first_of_service,
     )
+
+
+def _assignment_rows(
+    services: pl.DataFrame, ranks: npt.NDArray[np.int32], tariffs: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Assignments as rows of four; one that never holds stands in where there are none, so that kernels may read the first."""
+    rows = np.column_stack([services["effective_from_at"].to_numpy(), services["effective_to_at"].to_numpy(), ranks, tariffs])
+    return rows.astype(np.int64) if len(rows) else np.zeros((1, 4), np.int64)
 
 
 def _number_slots(spans: pl.DataFrame) -> npt.NDArray[np.uint64]:

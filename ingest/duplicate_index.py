@@ -86,6 +86,8 @@ def group_by_partition(record_hi, content_hash, service_hash, has_id, starts, id
         starts[p + 1] += starts[p]
     place = starts.copy()
     for i in range(count):
+        if has_id[i] == 0:  # it was given no room: written here it would push another row out of its partition's run
+            continue
         own = np.int64(service_hash[i] & mask)
         at = place[own]
         place[own] += 1

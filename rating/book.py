@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rating.increments import LADDER
 from rating.prefixes import PrefixTable
 from rating.tariff import Allowance, Discount, Rate, Rounding, Tariff
 from schemas.quantities import UsageKind
@@ -114,6 +115,11 @@ class TariffBook:
     def tariff_index(self, tariff_id: str) -> int:
         """The index of a tariff, -1 where the book has none of this id."""
         return self.index_of.get(tariff_id, -1)
+
+    def discount_item(self, rule_index: int) -> str:
+        """The bill label of the discount ladder that records of a rule climb, empty for none."""
+        ladder = int(self.rule_words[self.rule_rows[rule_index, 7] + LADDER])
+        return "" if ladder < 0 else self.discounts[ladder][2].item
 
     def rules_frame(self) -> pl.DataFrame:
         """The rules as a frame: rule_index, tariff_id, version, item, kind, destination, window, rate."""

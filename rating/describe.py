@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rating.rates_text import quantity_text, rate_lines
 from rating.tariff import DAY_US, FOREVER_AT, Allowance, EnergyPrice, Fee, Rule, Tariff, TariffVersion, Window
+from rating.winners import distinct_rates
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 from schemas.zones import moment_of, zone_of
@@ -71,11 +72,12 @@ def _clock(at_us: int) -> str:
 def _rule_lines(rule: Rule, version: TariffVersion) -> list[str]:
     where = [f"to {rule.destination}" if rule.destination else "", f"in {rule.window}" if rule.window else ""]
     where.append(f"weight {rule.weight}" if rule.weight else "")
+    where.append(f"rounded {rule.rounding.mode} to {rule.rounding.decimals} decimals" if rule.rounding else "")
     head = ", ".join([rule.kind.label, *filter(None, where)])
     lines = [f"{rule.item} ({head})"]
     if rule.rate is None:
         deck = next(to for to in version.destinations if to.name == rule.destination)
-        return [*lines, f"  deck {deck.deck_file}: {len(deck.prefixes)} prefixes, {len(set(deck.deck_rates))} rates"]
+        return [*lines, f"  deck {deck.deck_file}: {len(deck.prefixes)} prefixes, {len(distinct_rates(deck.deck_rates))} rates"]
     rate = next(rate for rate in version.rates if rate.name == rule.rate)
     return [*lines, *(f"  {line}" for line in rate_lines(rate, rule.kind))]
 

@@ -75,13 +75,13 @@ def _word(words: npt.NDArray[np.int64], index: Any) -> Any:
 def _rate(  # type: ignore[no-untyped-def]
     tariff_index, kind, called_number, start_at, quantity,
     span_start, span_end, steps, segment, top, sub, cell_of, winner, rule_rows, scale_rows, words,
-    charge_nano, charged_quantity, rule_index, status, block,
+    charge_nano, charged_quantity, rule_index, status, block, tariff_count,
 ):  # fmt: skip
     """Price each record. All inputs [n]; arrays of the book as in `book`; block: [4, BLOCK] scratch.
 
     Works in blocks and, within one, step by step over all records: each step's memory accesses are independent of one another, so
     that they overlap instead of waiting in a chain number -> node -> cell -> rule -> row for every record.
-    Returns how many rows need the big-integer path.
+    Returns how many rows need the big-integer path, -1 where a row may not be priced at all.
     """
     nothing = np.empty((0, 6), dtype=np.int64)
     node, cell, place, waiting = block[0], block[1], block[2], block[3]
@@ -91,6 +91,11 @@ def _rate(  # type: ignore[no-untyped-def]
     exact = 0
     for first in range(0, len(tariff_index), BLOCK):
         rows = min(BLOCK, len(tariff_index) - first)
+        bad = False
+        for j in range(rows):
+            bad |= (tariff_index[first + j] >= tariff_count) | (kind[first + j] >= _KINDS) | (quantity[first + j] < 0)
+        if bad:
+            return -1
         match_block(called_number, first, rows, top, sub, node, waiting)
         for j in range(rows):
             i = first + j
@@ -180,7 +185,7 @@ def rate_calls(
     Raises:
         MeterlineError: columns of different lengths, a kind or tariff that does not exist, a negative quantity; names the row.
     """
-    columns = _checked_columns(book, tariff_index, kind, called_number, start_at, quantity)
+    columns = _equal_columns(tariff_index, kind, called_number, start_at, quantity)
     rated = RatedCalls.empty(len(columns[0])) if out is None else out
     if len(rated.status) != len(columns[0]):
         raise MeterlineError(Fault("rate_calls out", "wrong length", str(len(rated.status)), str(len(columns[0]))))
@@ -188,15 +193,17 @@ def rate_calls(
     exact = _rate(
         *columns, book.span[0], book.span[1], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub,
         book.cell_of, book.winner, book.rule_rows, book.scale_rows, book.rule_words,
-        rated.charge_nano, rated.charged_quantity, rated.rule_index, rated.status, np.empty((4, BLOCK), dtype=np.int64),
+        rated.charge_nano, rated.charged_quantity, rated.rule_index, rated.status,
+        np.empty((4, BLOCK), dtype=np.int64), len(book.tariff_ids),
     )  # fmt: skip
+    if exact < 0:
+        _refuse_rows(book, columns)
     if exact:
         _rate_exactly(book, columns, rated)
     return rated
 
 
-def _checked_columns(
-    book: TariffBook,
+def _equal_columns(
     tariff_index: npt.ArrayLike,
     kind: npt.ArrayLike,
     called_number: npt.ArrayLike,
@@ -209,15 +216,15 @@ def _checked_columns(
     lengths = {len(column) for column in columns}
     if len(lengths) != 1:
         raise MeterlineError(Fault("rate_calls", "columns of different lengths", str(sorted(lengths)), "one length"))
-    if not len(columns[0]):
-        return columns
-    if columns[0].max() >= len(book.tariff_ids):
-        refuse_row("tariff_index", columns[0] >= len(book.tariff_ids), "no such tariff", columns[0], "an index of the book or -1")
-    if columns[1].max() >= CALL_KIND_COUNT:
-        refuse_row("kind", columns[1] >= CALL_KIND_COUNT, "not a kind of call", columns[1], "0, 1 or 2")
-    if columns[4].min() < 0:
-        refuse_row("quantity", columns[4] < 0, "a negative quantity", columns[4], "zero or more")
     return columns
+
+
+def _refuse_rows(book: TariffBook, columns: list[npt.NDArray[np.int64]]) -> None:
+    """Name the first row that the kernel stopped at."""
+    tariffs, kinds, _, _, quantities = columns
+    refuse_row("tariff_index", tariffs >= len(book.tariff_ids), "no such tariff", tariffs, "an index of the book or -1")
+    refuse_row("kind", kinds >= CALL_KIND_COUNT, "not a kind of call", kinds, "0, 1 or 2")
+    refuse_row("quantity", quantities < 0, "a negative quantity", quantities, "zero or more")
 
 
 def _rate_exactly(book: TariffBook, columns: list[npt.NDArray[np.int64]], rated: RatedCalls) -> None:

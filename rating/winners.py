@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.prefixes import ROOT_NODE, PrefixTable
-from rating.tariff import EnergyPrice, Rate, Rounding, Rule, Tariff, TariffVersion
+from rating.tariff import Destination, EnergyPrice, Rate, Rounding, Rule, Tariff, TariffVersion
 from rating.timeline import NO_VERSION, Pattern
 from rating.written_values import WEIGHT_MAX
 from schemas.quantities import UsageKind
@@ -76,12 +76,17 @@ def rule_rows(tariff: Tariff) -> tuple[RuleRow, ...]:
         rates = {rate.name: rate for rate in version.rates}
         decks = {destination.name: destination.deck_rates for destination in version.destinations}
         for rule in version.rules:
-            found = [rates[rule.rate]] if rule.rate else list(dict.fromkeys(decks[rule.destination or ""]))
+            found = [rates[rule.rate]] if rule.rate else distinct_rates(decks[rule.destination or ""])
             for rate in found:
                 names = (rule.item, rule.destination or "", rule.window or "")
                 row = RuleRow(index, rule.kind, *names, rate, rule.rounding or version.rounding, rule)
                 rows.setdefault(row.order, row)
     return tuple(rows[order] for order in sorted(rows, key=_sortable))
+
+
+def distinct_rates(rates: tuple[Rate, ...]) -> list[Rate]:
+    """The different rates of a deck. Equal ones are mostly one object, so few have to be compared by content."""
+    return list(dict.fromkeys({id(rate): rate for rate in rates}.values()))
 
 
 def _sortable(order: tuple[object, ...]) -> tuple[str, ...]:
@@ -93,21 +98,33 @@ def call_candidates(
 ) -> Candidates:
     """The candidates of a version for a kind of usage; rows are those of the tariff."""
     windows = {window.name: number for number, window in enumerate(version.windows)}
+    own = [(number, row) for number, row in enumerate(rows) if row.version == index and row.kind == kind]
+    named = {row.destination for _, row in own}
     nodes_of: dict[str, list[int]] = {"": [ROOT_NODE]}
     deck_nodes: dict[tuple[str, Rate], list[int]] = {}
     for to in version.destinations:
-        nodes_of[to.name] = [node_of[prefix] for prefix in to.prefixes]
-        for node, rate in zip(nodes_of[to.name], to.deck_rates, strict=bool(to.deck_rates)):
-            deck_nodes.setdefault((to.name, rate), []).append(node)
-    entries: list[tuple[int, int, int, int]] = []
-    for number, row in enumerate(rows):
-        if row.version != index or row.kind != kind:
-            continue
-        window = windows[row.window] if row.window else -1
+        if to.name in named:
+            nodes_of[to.name] = [node_of[prefix] for prefix in to.prefixes]
+            deck_nodes |= _nodes_by_rate(to, nodes_of[to.name])
+    parts = [np.zeros((4, 0), dtype=np.int64)]
+    for number, row in own:
         nodes = nodes_of[row.destination] if row.rule.rate else deck_nodes[row.destination, row.rate]
-        entries.extend((node, number, row.rule.weight, window) for node in nodes)
-    columns = np.array(entries, dtype=np.int64).reshape(-1, 4)
-    return Candidates(*(np.ascontiguousarray(columns[:, at]) for at in range(4)))
+        part = np.empty((4, len(nodes)), dtype=np.int64)
+        part[0] = nodes
+        part[1:] = [[number], [row.rule.weight], [windows[row.window] if row.window else -1]]
+        parts.append(part)
+    return Candidates(*np.concatenate(parts, axis=1))
+
+
+def _nodes_by_rate(to: Destination, nodes: list[int]) -> dict[tuple[str, Rate], list[int]]:
+    """(destination, rate) -> nodes of a deck."""
+    by_object: dict[int, tuple[Rate, list[int]]] = {}
+    for node, rate in zip(nodes, to.deck_rates, strict=False):  # no rates where the destination is no deck
+        by_object.setdefault(id(rate), (rate, []))[1].append(node)
+    found: dict[tuple[str, Rate], list[int]] = {}
+    for rate, of_rate in by_object.values():
+        found.setdefault((to.name, rate), []).extend(of_rate)
+    return found
 
 
 def energy_candidates(prices: tuple[EnergyPrice, ...], version: TariffVersion, first: int) -> Candidates:

@@ -125,6 +125,10 @@ class CommitLog(Protocol):
         """(sequence, body, chain hash) of every commit."""
         ...
 
+    def file_names(self) -> set[str]:
+        """Every file that any commit names, retired ones too."""
+        ...
+
     def billed_by_commit(self) -> list[tuple[int, int, int]]:
         """(sequence, period, rows) by which each commit changed what is billed."""
         ...

@@ -79,10 +79,13 @@ def apply(plan_file: Path, home: Path, as_json: bool, quiet: bool) -> None:
 @shared_options
 def close(period: str, issue_on: datetime | None, home: Path, as_json: bool, quiet: bool) -> None:
     """Plan and apply in one step, for one person on a test system. Closing a closed period again changes nothing."""
+    from meterline.runtime.publish import publish_finance
+
     config, log = _open(home)
     output = Output(as_json, quiet)
     if log.period_states().get(period_number(period)) == "closed":
         notes = next(notes for _, notes in reversed(log.notes("close")) if notes["period"] == period)
+        publish_finance(config, log)  # the first close may have been killed before it did
         output.answer({"period": period, "state": "closed", "promise": notes["promise"]}, f"period {period} is closed already")
         return
     sealed = _plan(config, log, _period(period, config), issue_on, output)

@@ -41,8 +41,7 @@ def command(until_idle: bool, home: Path, as_json: bool, quiet: bool) -> None:
         )
 
     with open_engine(config, report) as engine:
-        progress = engine.run(until_idle=until_idle, stop=stop.is_set)
-        publish_finance(config, engine.log)
+        progress = engine.run(until_idle=until_idle, stop=stop.is_set, on_roll_up=lambda: publish_finance(config, engine.log))
         summary = {
             "files": progress.files,
             "records": progress.records,

@@ -20,6 +20,8 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _PARTITION_MASK = np.uint64(63)
+_COUNT_BITS, _COUNT_MASK = np.uint64(16), np.uint64(0xFFFF)
+_BLOCK = 256
 BUSY_ACCOUNT = 512  # an account with more rows in a batch is sorted by comparison: insertion sort is quadratic
 
 
@@ -36,41 +38,59 @@ def place_calls(  # type: ignore[no-untyped-def]
     mask = np.uint64(slots.shape[0] - 1)
     periods = period_starts.shape[0] - 1
     at = 0  # place in period_starts: records of a file lie close together
-    for i in range(served_number.shape[0]):
-        readable = status[i] == 0 or status[i] > _LAST_UNREADABLE
-        number = served_number[i]
-        mixed = number * _MIX
-        word = mixed ^ (mixed >> _HALF)
-        service_hash[i] = word
-        period[i], rank[i], tariff[i], has_id[i], kind_rated[i] = -1, -1, -1, 0, 0
-        if not readable:
-            continue
-        instant = start_at[i]
-        if instant < period_starts[0] or instant >= period_starts[periods]:
-            status[i] = _BAD_TIMESTAMP
-            continue
-        if instant < period_starts[at] or instant >= period_starts[at + 1]:
-            at = np.searchsorted(period_starts, instant, side="right") - 1
-        period[i] = first_period + at
-        has_id[i] = 1
-        kind_rated[i] = kind[i]
-        services_touched[np.int64(word & _PARTITION_MASK)] = 1
-        if status[i] != 0:
-            continue
-        slot = word & mask
-        while slots[slot, 0] != _ZERO and slots[slot, 0] != number:
-            slot = (slot + _ONE) & mask
-        if slots[slot, 0] == _ZERO:
-            status[i] = _UNKNOWN
-            continue
-        status[i] = _NO_SERVICE
-        first = np.int64(slots[slot, 1] >> np.uint64(16))
-        for row in range(first, first + np.int64(slots[slot, 1] & np.uint64(0xFFFF))):
-            if assignments[row, 0] <= instant < assignments[row, 1]:
-                rank[i] = assignments[row, 2]
-                tariff[i] = assignments[row, 3]
+    rows = served_number.shape[0]
+    # Look-ups miss the cache. A block of them is begun before the first is used, so that the misses overlap.
+    met, span = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
+    opened = np.empty((_BLOCK, 4), np.int64)
+    for low in range(0, rows, _BLOCK):
+        high = min(low + _BLOCK, rows)
+        for i in range(low, high):
+            mixed = served_number[i] * _MIX
+            word = mixed ^ (mixed >> _HALF)
+            service_hash[i] = word
+            met[i - low] = slots[word & mask, 0]
+            span[i - low] = slots[word & mask, 1]
+        for i in range(low, high):
+            j = i - low
+            slot = service_hash[i] & mask
+            while met[j] != _ZERO and met[j] != served_number[i]:
+                slot = (slot + _ONE) & mask
+                met[j] = slots[slot, 0]
+                span[j] = slots[slot, 1]
+            first = np.int64(span[j] >> _COUNT_BITS) if met[j] != _ZERO else 0
+            for part in range(4):
+                opened[j, part] = assignments[first, part]
+        for i in range(low, high):
+            j = i - low
+            period[i], rank[i], tariff[i], has_id[i], kind_rated[i] = -1, -1, -1, 0, 0
+            if status[i] != 0 and status[i] <= _LAST_UNREADABLE:
+                continue
+            instant = start_at[i]
+            if instant < period_starts[0] or instant >= period_starts[periods]:
+                status[i] = _BAD_TIMESTAMP
+                continue
+            if instant < period_starts[at] or instant >= period_starts[at + 1]:
+                at = np.searchsorted(period_starts, instant, side="right") - 1
+            period[i] = first_period + at
+            has_id[i] = 1
+            kind_rated[i] = kind[i]
+            services_touched[np.int64(service_hash[i] & _PARTITION_MASK)] = 1
+            if status[i] != 0:
+                continue
+            if met[j] == _ZERO:
+                status[i] = _UNKNOWN
+                continue
+            status[i] = _NO_SERVICE
+            if opened[j, 0] <= instant < opened[j, 1]:
+                rank[i], tariff[i] = opened[j, 2], opened[j, 3]
                 status[i] = _CLOSED if is_closed[at] else np.uint8(0)
-                break
+                continue
+            first = np.int64(span[j] >> _COUNT_BITS)
+            for row in range(first + 1, first + np.int64(span[j] & _COUNT_MASK)):
+                if assignments[row, 0] <= instant < assignments[row, 1]:
+                    rank[i], tariff[i] = assignments[row, 2], assignments[row, 3]
+                    status[i] = _CLOSED if is_closed[at] else np.uint8(0)
+                    break
 
 
 @kernel()

@@ -27,6 +27,7 @@ from schemas.records import table_of
 from schemas.zones import instant_us
 
 _OK = np.uint8(Reason.OK)
+_LEFT_OUT = np.uint8(255)
 _CARRIED = (
     "record_hi", "record_lo", "content_hash", "source_offset", "source_length",
     "kind", "served_number", "called_number", "start_at", "quantity",
@@ -165,8 +166,10 @@ def _stage_rated(
     staged.rows["rated_calls"] = StagedRows(table_of("rated_calls", sorted_), parts)
     staged.touched |= {("bucket", part.bucket) for part in parts}
     staged.open_periods |= {part.period for part in parts}
-    period = np.repeat(np.array([part.period for part in parts], np.int64), sizes[used])
-    staged.row_account += count_rows(source.source_id, period, sorted_["kind"], np.zeros(rows, np.uint8), sorted_["quantity"])
+    accepted = np.where(target < 0, _LEFT_OUT, np.uint8(1))
+    staged.row_account += count_rows(
+        source.source_id, columns.period, columns.kind, columns.status, columns.of("quantity"), counted=accepted
+    )
 
 
 def _partition_order(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meterline.config import Config, Drop
-from meterline.store.durable import durable_move, durable_put
+from meterline.store.durable import durable_move, durable_put, make_durable_folder, sync_folder
 from schemas.errors import Fault, MeterlineError, RefusedFileError
 from schemas.ports import CommitLog, Source
 
@@ -83,9 +83,18 @@ class DropWatch:
         """After a crash: a claimed file that was moved has landed; one that was not is claimed again from its drop."""
         for source in self.log.sources():
             if source.state == "claimed" and self.landed_path(source).exists():
+                self._make_move_durable(source)
                 self.log.source_landed(source.source_id)
             if source.state == "refused" and self.landed_path(source).exists():
                 self.move_refused(source)
+
+    def _make_move_durable(self, source: Source) -> None:
+        """The crash may have come between the rename and its syncs; the log must not say `landed` of a name that can still go."""
+        make_durable_folder(self.landed_path(source).parent)
+        sync_folder(self.landed_path(source).parent)
+        for drop in self.config.drops:
+            if drop.name == source.drop:
+                sync_folder(drop.folder)
 
     def refuse(self, source: Source, cause: MeterlineError) -> None:
         """Refuse a landed file whole: recorded first, then moved to `refused/` beside a text that says why."""

@@ -37,6 +37,7 @@ from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from meterline.store.durable import make_durable_folder
 from meterline.store.rollup import roll_up
 from meterline.store.snapshot import Snapshot
+from meterline.store.sweep import sweep_unnamed
 from schemas.errors import Fault, MeterlineError, RefusedFileError
 from schemas.hashing import record_id_of, text_words
 from schemas.numbers import packed_number
@@ -45,6 +46,7 @@ from schemas.reasons import Disposition
 
 _SCOPES = ("service", "bucket", "period", "reference")
 _INTERVAL_ROWS = 50_000
+_RECENT_US = 62 * 86_400_000_000
 
 
 @dataclass
@@ -75,6 +77,8 @@ class Engine:
     versions: dict[tuple[str, int], int] = field(init=False)
     _reader: CallFileReader = field(init=False)
     _columns: CallArena = field(init=False)
+    _stop: Callable[[], bool] = field(default=lambda: False, repr=False)
+    _on_roll_up: Callable[[], object] = field(default=lambda: None, repr=False)
     _rolled_at: float = 0.0
     _loose_rows: int = 0
 
@@ -84,7 +88,10 @@ class Engine:
         self.reference = load_reference(
             self.config, self.log, check=lambda new: refuse_moved_usage(new, Snapshot.at_head(self.log, self.config.data))
         )
+        now_at = int(time.time() * 1_000_000)
+        self.reference.book(now_at - _RECENT_US, now_at)  # most usage is recent: compile its tariffs before the first file waits
         self.watch.finish_claims()
+        sweep_unnamed(self.config.data, self.log.file_names(), now_s=time.time())
         self.calendar = Calendar.of(self.config.zone, self.log)
         self.versions = self.log.versions(_SCOPES)
         self.index = fold_index(Snapshot.at_head(self.log, self.config.data))
@@ -92,10 +99,16 @@ class Engine:
         self._reader = CallFileReader(self.config.batch_rows)
         self._rolled_at = time.monotonic()
 
-    def run(self, *, until_idle: bool, stop: Callable[[], bool] = lambda: False) -> Progress:
-        """Take files until told to stop, or until no input is left; rolls up by size, by time and at the end."""
+    def run(
+        self, *, until_idle: bool, stop: Callable[[], bool] = lambda: False, on_roll_up: Callable[[], object] = lambda: None
+    ) -> Progress:
+        """Take files until told to stop (after the current batch) or none is left; rolls up by size, by time and at the end.
+
+        `on_roll_up` is called when views have more to show.
+        """
+        self._stop, self._on_roll_up = stop, on_roll_up
         while not stop():
-            worked = self._work_once(stop)
+            worked = self._work_once()
             self._roll_up_if_due(force=False)
             if worked:
                 continue
@@ -105,16 +118,16 @@ class Engine:
         self._roll_up_if_due(force=True)
         return self.progress
 
-    def _work_once(self, stop: Callable[[], bool]) -> bool:
+    def _work_once(self) -> bool:
         """Read what has landed, then claim what has settled; whether there was anything to do."""
         landed = [source for source in self.log.sources() if source.state == "landed"]
         for source in landed:
-            if stop():
+            if self._stop():
                 return True
             self._take(source)
         claimed = False
         for drop, path in self.watch.settled_files(time.time()):
-            if stop():
+            if self._stop():
                 break
             taken = self.watch.claim(drop, path)
             claimed = True
@@ -142,8 +155,8 @@ class Engine:
                 self._take_intervals(source)
             self.progress.files += 1
         except RefusedFileError as cause:
-            if source.position:
-                raise
+            if any(entry.position for entry in self.log.sources() if entry.source_id == source.source_id):
+                raise  # part of it is committed: a file is refused whole or not at all
             self.watch.refuse(source, cause)
             self.progress.refused += 1
         self.report(self.progress)
@@ -168,6 +181,8 @@ class Engine:
             self._commit(staged, "calls", read.batch.n)
             self.progress.fraction = read.after / max(source.size_bytes, 1)
             self.report(self.progress)
+            if self._stop():
+                break
 
     # ---- interval files ----
 
@@ -207,8 +222,10 @@ class Engine:
         late = time.monotonic() - self._rolled_at >= self.config.roll_up_s
         if not (force or late or self._loose_rows >= self.config.roll_up_rows):
             return
-        roll_up(self.log, self.config.data, self.pool)
+        rolled = roll_up(self.log, self.config.data, self.pool)
         self._loose_rows, self._rolled_at = 0, time.monotonic()
+        if rolled or force:
+            self._on_roll_up()
 
 
 @contextmanager

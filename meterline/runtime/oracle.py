@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pyarrow as pa
 
 from meterline.pipeline.rivals import plain_rows
 from meterline.reference import Reference
@@ -19,7 +20,7 @@ def sampled_charges(reference: Reference, snapshot: Snapshot, *, sample: int = S
     total = sum(part.rows for file in snapshot.files("rated_calls") for part in file.parts)
     every = max(total // sample, 1)
     for _, piece in snapshot.pieces("rated_calls"):
-        chosen = [row for row in range(piece.num_rows) if row % every == 0]
+        chosen = pa.array([row for row in range(piece.num_rows) if row % every == 0], pa.int64())  # typed: may be empty
         for row in plain_rows(piece.take(chosen)):
             rows.append(_priced(reference, row))
         if len(rows) >= sample:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from meterline.close.sealed_tables import PER_RECORD
 from meterline.config import Config
 from meterline.reference import pinned_notes
 from meterline.store.durable import durable_put
@@ -20,6 +21,14 @@ from schemas.records import INTERVAL_DAYS, RATED_CALLS, RECORD_SCHEMA_VERSION, S
 from settlement.output_schemas import OUTPUT_SCHEMA_VERSION, OUTPUT_SCHEMAS, column
 
 FINANCE_FILE = "finance.duckdb"
+
+# Views of the table `set_aside`, each with the dispositions that it shows.
+_ASIDE = {
+    "suspense": "disposition IN ('rejected', 'pending')",
+    "duplicates": "disposition = 'duplicate'",
+    "superseded": "disposition = 'superseded'",
+    "filtered": "disposition = 'filtered'",
+}
 
 ROW_ACCOUNT = pa.schema(
     [
@@ -45,23 +54,21 @@ def publish_finance(config: Config, log: CommitLog) -> Path:
     from settlement.adapters.finance_views import build_finance_file
 
     head = log.head()
-    files: dict[str, list[Path]] = {name: [] for name in OUTPUT_SCHEMAS}
-    for name in OUTPUT_SCHEMAS:
+    files: dict[str, list[Path]] = {}
+    for name in (*OUTPUT_SCHEMAS, *PER_RECORD):
         files[name] = [config.data / file.name for file in log.live_files(name, as_of=head)]
     for name, table in (("rated_calls", "rated_calls"), ("interval_days", "interval_days")):
         files[name] = _rolled(config, log, table, head)
-    aside = _rolled(config, log, "set_aside", head)
-    files["suspense"] = files["duplicates"] = files["filtered"] = aside
+    files |= dict.fromkeys(_ASIDE, _rolled(config, log, "set_aside", head))
     files["row_account"] = [_row_account_file(config, log)]
     keys = pinned_notes(log)
     files["account_keys"] = [config.data / keys["account_keys"]] if keys else []
     columns = {
         "rated_calls": RATED_CALLS,
         "interval_days": INTERVAL_DAYS,
-        "suspense": SET_ASIDE,
-        "duplicates": SET_ASIDE,
-        "filtered": SET_ASIDE,
+        **dict.fromkeys(_ASIDE, SET_ASIDE),
         "row_account": ROW_ACCOUNT,
+        **PER_RECORD,
         "account_keys": ACCOUNT_KEYS,
     }
     version = {
@@ -71,7 +78,7 @@ def publish_finance(config: Config, log: CommitLog) -> Path:
         "record_schema": str(RECORD_SCHEMA_VERSION),
     }
     with tempfile.TemporaryDirectory(prefix="meterline-finance-") as scratch:
-        built = build_finance_file(Path(FINANCE_FILE), Path(scratch), files, columns=columns, version=version)
+        built = build_finance_file(Path(FINANCE_FILE), Path(scratch), files, columns=columns, version=version, conditions=_ASIDE)
         durable_put(config.finance / FINANCE_FILE, built.read_bytes())
     return config.finance / FINANCE_FILE
 

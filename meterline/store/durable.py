@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 Content = bytes | bytearray | memoryview
 
 INPROGRESS = ".inprogress"
+_DURABLE_FOLDERS: set[tuple[Path, int]] = set()  # path and inode of folders whose names this process knows to be durable
 
 
 def sha256_hex(content: Content) -> str:
@@ -30,15 +32,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_durable_folder(folder: Path) -> None:
-    """Create a folder and its missing parents, each durable in its own parent."""
-    missing = []
-    at = folder
-    while not at.is_dir():
-        missing.append(at)
+    """Create a folder and its missing parents, each durable in its own parent.
+
+    A folder that is there already may have been made by a process that was killed before it synced the parent. So each process
+    syncs that once for every folder it meets: else what it puts inside would hang on a name that a power cut takes away.
+    """
+    at = folder.absolute()
+    unsure = []
+    while at != at.parent and not (at.is_dir() and (at, at.stat().st_ino) in _DURABLE_FOLDERS):
+        unsure.append(at)
         at = at.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
+    for path in reversed(unsure):
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+        with suppress(PermissionError):  # above the home there may be folders that its owner cannot open
+            sync_folder(path.parent)
+        _DURABLE_FOLDERS.add((path, path.stat().st_ino))
 
 
 def write_synced(path: Path, content: Content) -> None:

@@ -28,7 +28,10 @@ Place = tuple[int, int]
 
 
 def roll_up(log: CommitLog, folder: Path, pool: Executor) -> int:
-    """Roll all live segment rows; returns how many rows were rolled (0: nothing to do, no commit)."""
+    """Roll all live segment rows, and rolled files of which rows were withdrawn since, so that views show neither.
+
+    Returns how many rows were rolled (0: nothing to do, no commit).
+    """
     snapshot = Snapshot.at_head(log, folder)
     files: list[StoredFile] = []
     contents: list[tuple[Path, Any]] = []
@@ -36,11 +39,10 @@ def roll_up(log: CommitLog, folder: Path, pool: Executor) -> int:
     for table in _SORT_KEYS:
         loose: dict[Place, list[tuple[LiveFile, FilePart]]] = defaultdict(list)
         for file in snapshot.files(table):
-            if file.name.endswith(".arrow"):
+            if file.name.endswith(".arrow") or snapshot.has_withdrawn(file):
                 for part in file.parts:
                     loose[part.period, part.bucket].append((file, part))
                     retired.append((file.name, part.period, part.bucket))
-        snapshot.tombstones  # noqa: B018  loaded once, before threads share the snapshot
         for rolled in pool.map(lambda item, t=table: _roll_place(snapshot, t, *item), sorted(loose.items())):
             if rolled is not None:
                 files.append(rolled[0])

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from meterline.store.table_files import read_parts
 from schemas.ports import CommitLog, FilePart, LiveFile
+from schemas.reasons import Disposition
 from schemas.records import empty_table
 
 _KEY = ("record_hi", "record_lo", "content_hash")
@@ -35,7 +37,11 @@ class Tombstones:
         return cls(np.concatenate(keys), np.concatenate(seqs))
 
     def alive(self, table: Any, written_seq: int) -> Any:
-        """Drop the rows that a commit later than `written_seq` withdrew. Needs the three key columns."""
+        """Drop the rows that a commit later than `written_seq` withdrew. Needs the key columns, and `disposition` of set_aside.
+
+        A tombstone withdraws the version that was in force, never a copy of it: a duplicate stays a duplicate whatever its
+        original becomes, or the row account would depend on which came first, the copy or the rival.
+        """
         later = self.commit_seq > written_seq
         if not later.any() or not table.num_rows:
             return table
@@ -47,6 +53,8 @@ class Tombstones:
         dead = [hit for hit, *key in zip(hits.tolist(), *(rows[name] for name in _KEY), strict=True) if tuple(key) in dead_keys]
         keep = np.ones(table.num_rows, bool)
         keep[dead] = False
+        if "disposition" in table.column_names:
+            keep |= pc.equal(table["disposition"], str(Disposition.DUPLICATE)).to_numpy(zero_copy_only=False)
         return table.filter(pa.array(keep))
 
 
@@ -75,6 +83,14 @@ class Snapshot:
             self._files[table] = self.log.live_files(table, as_of=self.as_of)
         return self._files[table]
 
+    def has_withdrawn(self, file: LiveFile) -> bool:
+        """Whether rows of a file were withdrawn after it was written."""
+        if not (self.tombstones.commit_seq > file.commit_seq).any():
+            return False
+        columns = [*_KEY, "disposition"] if file.table == "set_aside" else list(_KEY)
+        rows = read_parts(self.folder / file.name, file.table, file.parts, columns)
+        return bool(self.tombstones.alive(rows, file.commit_seq).num_rows < rows.num_rows)
+
     def parts(self, table: str) -> set[tuple[int, int]]:
         return {(part.period, part.bucket) for file in self.files(table) for part in file.parts}
 
@@ -92,7 +108,8 @@ class Snapshot:
     ) -> Iterator[tuple[LiveFile, Any]]:
         """The same, file by file, so that a fold over all rows needs no more memory than one file."""
         wanted = set(periods) if periods is not None else None
-        asked = None if columns is None else [*columns, *(name for name in _KEY if name not in columns)]
+        needed = (*_KEY, "disposition") if table == "set_aside" else _KEY
+        asked = None if columns is None else [*columns, *(name for name in needed if name not in columns)]
         for file in self.files(table):
             parts = [p for p in file.parts if (wanted is None or p.period in wanted) and (bucket is None or p.bucket == bucket)]
             if parts:

@@ -71,13 +71,14 @@ def view_columns(schema: pa.Schema) -> list[tuple[str, str, str, str]]:
     return columns
 
 
-def create_view(name: str, schema: pa.Schema, files: Sequence[Path], found: Mapping[str, str]) -> str:
+def create_view(name: str, schema: pa.Schema, files: Sequence[Path], found: Mapping[str, str], where: str = "") -> str:
     """The view of a table.
 
     Args:
         schema: the columns that the view must have.
         files: its Parquet files; none at all gives a view without rows.
         found: names and SQL types of the columns that the files really have; ones beyond the schema are shown as they are.
+        where: an SQL condition on the columns of the files: the rows that the view shows; all of them if empty.
     """
     typed = [
         f"CAST({identifier(field.name) if field.name in found else 'NULL'} AS {sql_type(field.type)}) AS {identifier(field.name)}"
@@ -87,7 +88,8 @@ def create_view(name: str, schema: pa.Schema, files: Sequence[Path], found: Mapp
     inner = ", ".join(typed + [identifier(column) for column in extra])
     shown = [f"{expression} AS {identifier(column)}" for column, expression, _, _ in view_columns(schema)]
     outer = ", ".join(shown + [identifier(column) for column in extra])
-    source = f"FROM {files_source(files)}" if files else "WHERE false"
+    condition = f" WHERE {where}" if where else ""
+    source = f"FROM {files_source(files)}{condition}" if files else "WHERE false"
     return f"CREATE VIEW {identifier(name)} AS SELECT {outer} FROM (SELECT {inner} {source})"
 
 

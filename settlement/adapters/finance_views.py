@@ -38,6 +38,7 @@ def build_finance_file(
     *,
     columns: Mapping[str, pa.Schema],
     version: Mapping[str, str],
+    conditions: Mapping[str, str] | None = None,
 ) -> Path:
     """Build the finance file for a set of published files.
 
@@ -46,6 +47,7 @@ def build_finance_file(
         scratch: an existing folder outside the published ones; a leftover of the same name in it is replaced.
         tables: for every view of VIEWS (and any further one) the absolute paths of its Parquet files; none gives an empty view.
         columns: schemas with unit and meaning of each column, for the views that `settlement.output_schemas` does not define.
+        conditions: an SQL condition on the columns of a view's files, for views that show some of their rows.
         version: what the file shows in the view `finance_version`, such as the commit and the schema version.
 
     Returns:
@@ -67,7 +69,7 @@ def build_finance_file(
         link.execute("BEGIN")
         for name, files in tables.items():
             found = _columns_of(link, name, files) if files else {}
-            link.execute(create_view(name, schemas[name], files, found))
+            link.execute(create_view(name, schemas[name], files, found, (conditions or {}).get(name, "")))
             for statement in comments(name, schemas[name], [column for column in found if column not in schemas[name].names]):
                 link.execute(statement)
         for macro in MACROS:

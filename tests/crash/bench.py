@@ -26,16 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Operation `at` of the run meets `fault`; the restart may meet a second one."""
+    """Operation `at` of the run meets `fault`; the restart may meet a second one, or a power cut at its end (`cut_later`)."""
 
     fault: Fault
     at: int
     second_fault: Fault | None = None
     second_at: int = -1
+    cut_later: bool = False
 
     def arguments(self) -> str:
         """What replays it."""
-        first = f"--fault {self.fault} --at {self.at}"
+        first = f"--fault {self.fault} --at {self.at}" + (" --cut-later" if self.cut_later else "")
         if self.second_fault is None:
             return first
         return f"{first} --second-fault {self.second_fault} --second-at {self.second_at}"
@@ -175,10 +176,22 @@ class Bench:
                 self._log.unlink(missing_ok=True)
                 self._run_into(point.second_fault, point.second_at)
                 marks += shim.read_marks(self._log)
+            if point.cut_later:
+                marks = self._restart_and_cut(marks)
             self._recover(marks)
         except Broken as broken:
             return self._failure(point.arguments(), broken)
         return None
+
+    def _restart_and_cut(self, marks: list[str]) -> list[str]:
+        """The restart ends well, then power is cut: what the killed run had not synced is lost unless the restart saw to it."""
+        before = shim.read_log(self._log)
+        self._log.unlink(missing_ok=True)
+        self._must_end("restart", self._run(None, -1))
+        after = shim.read_log(self._log)
+        marks = marks + shim.marks_of(after)
+        self._lay_out_wreck(replay(self._past([*before, *after])).wreck(Policy.BOTH), marks)
+        return marks
 
     def _crash(self, fault: Fault, at: int) -> list[str]:
         """Leaves the wreck of one fault; returns what had been acknowledged."""
@@ -203,7 +216,7 @@ class Bench:
             raise Broken("fault", f"{fault} did not kill: {outcome.describe()}")
 
     def run_doubles(self, first: Point, wanted: int) -> Iterator[tuple[Point, Failure | None]]:
-        """Crashes once, then crashes that wreck's restart at up to `wanted` of its operations."""
+        """Crashes once, then crashes that wreck's restart at up to `wanted` of its operations, and cuts power at its end."""
         try:
             marks = self._crash(first.fault, first.at)
             wreck = capture(self._canvas.top)
@@ -215,6 +228,8 @@ class Bench:
             second = SECOND_FAULTS[(first.at + turn) % len(SECOND_FAULTS)]
             point = Point(first.fault, first.at, second, at)
             yield point, self._run_second(point, wreck, marks)
+        later = Point(first.fault, first.at, cut_later=True)
+        yield later, self.run_point(later)
 
     def _run_second(self, point: Point, wreck: Tree, marks: list[str]) -> Failure | None:
         assert point.second_fault is not None

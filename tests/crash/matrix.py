@@ -243,7 +243,7 @@ def _doubles(bench: Bench, plan: Plan, share: tuple[int, int]) -> Iterator[tuple
     kills = [fault for fault in plan.faults if fault in KILLS]
     firsts = evenly(all_points(bench, kills), -(-plan.doubles // SECONDS_PER_WRECK))
     for first in _mine(firsts, share):
-        yield from bench.run_doubles(first, SECONDS_PER_WRECK)
+        yield from bench.run_doubles(first, SECONDS_PER_WRECK - 1)
 
 
 def _run_cuts(bench: Bench, plan: Plan, share: tuple[int, int], report: Report) -> None:

@@ -21,11 +21,13 @@ import pyarrow.parquet as pq
 from meterline.config import Config
 from meterline.pipeline.calendar import Calendar
 from meterline.runtime.audit import account_frame, audit, stored_frame
+from meterline.runtime.publish import FINANCE_FILE
 from meterline.store.adapters.sqlite_log import SCHEMA_VERSION, SqliteCommitLog
 from meterline.store.snapshot import Snapshot
 from schemas import invariants
 from schemas.errors import Fault
 from schemas.records import STORED_TABLES
+from settlement.adapters.finance_views import open_finance_file
 
 SEALED = ("bills", "bill_lines", "charges", "postings", "carried", "charged_calls", "charged_days")
 _LOG_TABLES = ("commits", "files", "parts", "row_account", "versions", "periods", "sources", "duplicate_files")
@@ -35,8 +37,11 @@ class NotKept(Exception):
     """A law does not hold, or something that was acknowledged is not there."""
 
 
-def require_whole(config: Config) -> None:
-    """As a reader at the head: every live file is there with its bytes, and stored rows, row account and chain agree."""
+def require_whole(config: Config, *, judged: Path | None = None) -> None:
+    """As a reader at the head: every live file is there with its bytes, and stored rows, row account and chain agree.
+
+    `judged` is the folder of verdicts; None judges in any case.
+    """
     with _reader(config) as log:
         if log is None:
             return
@@ -45,7 +50,7 @@ def require_whole(config: Config) -> None:
         live = {file.name: stated[file.name] for table in (*STORED_TABLES, *SEALED) for file in snapshot.files(table)}
         found = {name: _seen(config.data / name) for name in live if (config.data / name).is_file()}
         _require(invariants.files_hold(live, found))
-        _once(config, "wreck", _rows_of_log(config), lambda: _judge_wreck(config, log, snapshot, list(live)))
+        _once(judged, "wreck", _rows_of_log(config), lambda: _judge_wreck(config, log, snapshot, list(live)))
 
 
 def _judge_wreck(config: Config, log: SqliteCommitLog, snapshot: Snapshot, live: list[str]) -> str:
@@ -55,22 +60,20 @@ def _judge_wreck(config: Config, log: SqliteCommitLog, snapshot: Snapshot, live:
     collected = dict(account.group_by("source_id").agg(pl.col("rows").sum()).iter_rows())
     _require(invariants.rows_hold(collected, account, stored) + invariants.quantities_hold(account, stored))
     _require(invariants.closed_holds(log.billed_by_commit(), log.period_commits()))
-    for name in (*STORED_TABLES, *SEALED):
-        for file in snapshot.files(name):
-            if name in SEALED:
-                pq.read_table(config.data / file.name)
-        if name in STORED_TABLES:
-            snapshot.read(name)
+    for name in STORED_TABLES:
+        snapshot.read(name)
+    for file in (file for name in SEALED for file in snapshot.files(name)):
+        pq.read_table(config.data / file.name)
     return ""
 
 
-def final_state(config: Config) -> str:
+def final_state(config: Config, *, judged: Path | None = None) -> str:
     """The digest of what a home has come to, once the deep audit holds and nothing waits in an inbox."""
     waiting = [path.name for drop in config.drops for path in drop.folder.iterdir()]
     if waiting:
         raise NotKept(f"still in an inbox: {waiting}")
     state = _rows_of_log(config) + "".join(f"{path.relative_to(config.home)} {_seen(path)}\n" for path in _kept_files(config))
-    return _once(config, "final", state, lambda: _judge_final(config))
+    return _once(judged, "final", state, lambda: _judge_final(config))
 
 
 def _judge_final(config: Config) -> str:
@@ -126,6 +129,13 @@ def require_kept(config: Config, marks: list[str]) -> None:
             raise NotKept(f"acknowledged and lost: {mark}")
 
 
+def _finance_commit(config: Config) -> int:
+    """The commit that the finance file shows; all its views of bills must answer."""
+    with open_finance_file(config.finance / FINANCE_FILE, [config.data, config.finance]) as link:
+        link.execute("SELECT count(*) FROM bills").fetchone()
+        return int(link.execute("SELECT value FROM finance_version WHERE name = 'commit'").fetchone()[0])
+
+
 # ---- its parts ---------------------------------------------------------------------------------
 
 
@@ -160,12 +170,14 @@ def _seen(path: Path) -> tuple[int, str]:
     return len(content), hashlib.sha256(content).hexdigest()
 
 
-def _once(config: Config, kind: str, state: str, judge: Callable[[], str]) -> str:
+def _once(judged: Path | None, kind: str, state: str, judge: Callable[[], str]) -> str:
     """The verdict of a state, from an earlier child of this run if one has judged it."""
-    kept = config.home.parents[1] / "judged" / f"{kind}-{hashlib.sha256(state.encode()).hexdigest()}"
+    if judged is None:
+        return judge()
+    kept = judged / f"{kind}-{hashlib.sha256(state.encode()).hexdigest()}"
     if not kept.exists():
         verdict = judge()
-        kept.parent.mkdir(exist_ok=True)
+        judged.mkdir(exist_ok=True)
         kept.write_text(verdict)
     return kept.read_text()
 

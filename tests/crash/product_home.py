@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 PERIOD = "2026-10"
+ZONE = "Australia/Brisbane"
 BUCKETS = 2
 BATCH_ROWS = 5  # a calls file of ten lines comes to two or three commits
 
@@ -19,7 +20,7 @@ BATCH_ROWS = 5  # a calls file of ten lines comes to two or three commits
 _FILES = {
     "meterline.yaml": f"""\
 currency: AUD
-zone: Australia/Brisbane
+zone: {ZONE}
 buckets: {BUCKETS}
 reference: {{accounts: reference/accounts.csv, services: reference/services.csv, tariffs: reference/tariffs}}
 drops:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--at", type=int, help="operation number, or records before a power cut")
     one.add_argument("--second-fault", type=Fault, choices=list(Fault))
     one.add_argument("--second-at", type=int, default=-1)
+    one.add_argument("--cut-later", action="store_true", help="power is cut when the restart has ended")
     one.add_argument("--draw", type=int, default=0)
     whole = parser.add_argument_group("the whole matrix")
     whole.add_argument("--points", type=int, help="crash points; all unless given")
@@ -133,7 +134,7 @@ def _run_on_bench(options: argparse.Namespace, scratch: Path) -> Failure | None:
         return _run_cut(bench, Cut(options.at, options.power, options.draw))
     _print_around(bench, options.at)
     second = options.second_fault
-    return bench.run_point(Point(options.fault, options.at, second, options.second_at))
+    return bench.run_point(Point(options.fault, options.at, second, options.second_at, options.cut_later))
 
 
 def _run_cut(bench: Bench, cut: Cut) -> Failure | None:

@@ -73,6 +73,15 @@ WORKFLOWS: dict[str, tuple[str, str]] = {
     "product-run": ("tests.crash.product", "first_drop"),
     "product-late": ("tests.crash.product", "late_drop"),
     "product-close": ("tests.crash.product", "period_close"),
+    "product-publish": ("tests.crash.product", "finance_file"),
+    "product-sql-first": ("tests.crash.product_mutants", "sql_first"),
+    "product-no-file-sync": ("tests.crash.product_mutants", "no_file_sync"),
+    "product-no-folder-sync": ("tests.crash.product_mutants", "no_folder_sync"),
+    "product-positions-apart": ("tests.crash.product_mutants", "positions_apart"),
+    "product-sql-unsynced": ("tests.crash.product_mutants", "sql_unsynced"),
+    "product-move-first": ("tests.crash.product_mutants", "move_first"),
+    "product-claims-left-open": ("tests.crash.product_mutants", "claims_left_open"),
+    "product-folders-believed": ("tests.crash.product_mutants", "folders_believed"),
 }
 
 

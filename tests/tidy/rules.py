@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LINES_MAX = 450
@@ -79,13 +80,18 @@ class Breach:
 Rule = Callable[[ast.Module], list[Breach]]
 
 
-def _walk(node: ast.AST, inside: tuple[str, ...] = ()) -> Iterator[tuple[ast.AST, str]]:
-    """Every node below, with the dotted name of what encloses it; a function's signature counts as inside it."""
-    for child in ast.iter_child_nodes(node):
-        named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        within = (*inside, child.name) if named else inside
-        yield child, ".".join(within)
-        yield from _walk(child, within)
+@functools.lru_cache(maxsize=1024)
+def _walk(tree: ast.Module) -> tuple[tuple[ast.AST, str], ...]:
+    """Every node below in source order, with the dotted name of what encloses it; a signature counts as inside its function."""
+    found = []
+    waiting: list[tuple[ast.AST, str]] = [(child, "") for child in reversed(tree.body)]
+    while waiting:
+        node, inside = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inside = f"{inside}.{node.name}" if inside else node.name
+        found.append((node, inside))
+        waiting += [(child, inside) for child in reversed(list(ast.iter_child_nodes(node)))]
+    return tuple(found)
 
 
 def _imports(node: ast.AST) -> list[str]:

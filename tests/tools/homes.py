@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from meterline.close.apply import apply_plan
 from meterline.close.plan import make_plan
 from meterline.config import load_config
 from meterline.runtime.audit import Verdict, audit
-from meterline.runtime.engine import Progress, open_engine
+from meterline.runtime.engine import Engine, Progress, open_engine
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from schemas.periods import period_number, period_of
 
@@ -31,19 +31,26 @@ def change_settings(home: Path, **settings: object) -> None:
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
-def take_files(home: Path) -> Progress:
-    """One run of the engine over whatever lies in the drop folders, from opening to closing it."""
+def take_files(home: Path, *, then_close: Sequence[str] = ()) -> Progress:
+    """One run of the engine over whatever lies in the drop folders, opened and closed; then periods are closed in order."""
     with open_engine(load_config(home)) as engine:
-        return engine.run(until_idle=True)
+        progress = engine.run(until_idle=True)
+        for label in then_close:
+            close_open_period(engine, label)
+    return progress
 
 
-def close_period(home: Path, label: str, *, issue_on: date | None = None) -> dict[str, object]:
+def close_period(home: Path, label: str) -> dict[str, Any]:
     """Plan and apply; returns the plan."""
-    config = load_config(home)
-    period = period_of(period_number(label), config.zone)
-    with open_engine(config) as engine:
-        plan = make_plan(config, engine.log, period, issue_on or period.end_on)
-        apply_plan(config, engine.log, plan)
+    with open_engine(load_config(home)) as engine:
+        return close_open_period(engine, label)
+
+
+def close_open_period(engine: Engine, label: str) -> dict[str, Any]:
+    """The same with an engine that is open already; the bills are issued on the day after the period."""
+    period = period_of(period_number(label), engine.config.zone)
+    plan = make_plan(engine.config, engine.log, period, period.end_on)
+    apply_plan(engine.config, engine.log, plan)
     return plan
 
 
@@ -100,17 +107,17 @@ def sealed_digests(home: Path) -> Mapping[str, str]:
     return digests
 
 
-def audited(home: Path) -> list[Verdict]:
-    """The deep audit, as `meterline reconcile` runs it."""
+def audited(home: Path, *, replayed: str | None = None) -> list[Verdict]:
+    """The deep audit, as `meterline reconcile` runs it; `replayed` names the only closed period to recompute."""
     log = open_log(home)
     try:
-        return audit(load_config(home), log, deep=True)
+        return audit(load_config(home), log, deep=True, period=replayed)
     finally:
         log.close()
 
 
-def broken_invariants(home: Path) -> list[str]:
+def broken_invariants(home: Path, *, replayed: str | None = None) -> list[str]:
     """Every fault of the deep audit and every invariant that it skipped, as text; empty if all ten hold."""
-    verdicts = audited(home)
+    verdicts = audited(home, replayed=replayed)
     faults = [str(fault) for verdict in verdicts for fault in verdict.faults]
     return faults + [f"{verdict.code} was skipped: {verdict.figure}" for verdict in verdicts if verdict.verdict != "PASS"]

@@ -205,6 +205,9 @@ class SqliteCommitLog:
     def chain(self) -> list[tuple[int, str, str]]:
         return list(self._db.execute("SELECT seq, body, chain FROM commits ORDER BY seq").fetchall())
 
+    def file_names(self) -> set[str]:
+        return {name for (name,) in self._db.execute("SELECT name FROM files")}
+
     def billed_by_commit(self) -> list[tuple[int, int, int]]:
         return list(
             self._db.execute(

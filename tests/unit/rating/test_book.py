@@ -66,10 +66,31 @@ def test_a_book_is_the_same_in_any_order_and_says_what_an_index_means() -> None:
     for name in ("cell_of", "winner", "rule_rows", "rule_words", "energy_cell", "allowance_match"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert one.rules == other.rules and one.content_hashes == other.content_hashes
+    assert {one.discount_item(index) for index in range(len(one.rules))} == {"", "Volume discount"}
     frame = one.rules_frame()
     assert frame.columns == ["rule_index", "tariff_id", "version", "item", "destination", "window", "kind", "rate"]
     assert frame.filter(pl.col("item") == "Premium calls")["tariff_id"].to_list() == ["mobile_basic", "mobile_plus"]
     assert (one.tariff_index("mobile_plus"), one.tariff_index("no such tariff")) == (1, -1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tariffs_do_not_touch_each_other_in_a_book(seed: int) -> None:
+    """Charges of a mixed batch are those of each tariff's own book."""
+    rng = Random(seed)
+    tariffs = [one for one in load_tariffs(GOLDEN) if one.service == "telecom"]
+    numbers = ["4930123", "49900123", "4179123", "86130", "882161", "7", ""]
+    rows = []
+    for _ in range(500):
+        called = packed_number(rng.choice(numbers))
+        rows.append((rng.randrange(2), rng.randrange(3), called, YEAR[0] + rng.randrange(3 * 10**13), rng.randint(0, 10**6)))
+    index, kind, numbers_called, start, used = (list(column) for column in zip(*rows, strict=True))
+    packed = np.array(numbers_called, dtype=np.uint64)
+    together = rate_calls(compile_book(load_tariffs(GOLDEN), span=YEAR), index, kind, packed, start, used)
+    for number, one in enumerate(tariffs):
+        alone = rate_calls(compile_book([one], span=YEAR), np.zeros(500), kind, packed, start, used)
+        own = np.array(index) == number
+        assert together.charge_nano[own].tolist() == alone.charge_nano[own].tolist()
+        assert together.status[own].tolist() == alone.status[own].tolist()
 
 
 def test_an_empty_book_refuses_everything_by_reason() -> None:

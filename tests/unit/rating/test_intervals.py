@@ -91,6 +91,22 @@ def test_block_tariff_of_640_kwh_is_100() -> None:
     assert amount(book, sums) == nano("100.00")
 
 
+@pytest.mark.parametrize("beyond", [-4, -3, 0, 1])
+def test_a_bound_is_met_to_the_milliwatt_hour(beyond: int) -> None:
+    book = compile_book([energy_tariff(price("Energy", (0, "0.10"), (10, "0.15")))], span=YEAR)
+    found = determine_intervals(
+        book,
+        tariff_index=[0],
+        ladder_group=[0],
+        start_at=[local("2026-10-06T00:00")],
+        step_us=[HOUR_US],
+        first_value=[0],
+        count=[3],
+        values=[7 * KWH, 3 * KWH + beyond, 5],
+    )
+    assert dict(zip(found.item_index.tolist(), found.quantity_milliwh.tolist(), strict=True)) == {0: 10 * KWH, 1: beyond + 5}
+
+
 def test_groups_and_refused_runs_start_no_new_total() -> None:
     of = energy_tariff(price("Energy", (0, "0.10"), (10, "0.15")), to_at=local("2026-10-07T00:00"))
     book = compile_book([of], span=YEAR)

@@ -174,3 +174,26 @@ def test_e07_one_segment_over_midnight() -> None:
     why = explain_call(book_of(plain(minute("0.30", fee="0.50"))), 0, 0, packed_number("49"), local(f"{TUE}T23:55"), 600_000)
     assert [(segment.elapsed, segment.count) for segment in why.segments] == [(0, 600)]
     assert why.total_nano == Fraction(nano("3.50"))
+
+
+def test_a_lower_cap_that_comes_into_force_never_lowers_what_was_charged() -> None:
+    """Three minutes at 0.50 reach 1.50; then a rule whose cap is 0.60 holds the total where it is."""
+    of = peak_and_off(minute("0.50", 60, 60), minute("0.40", 60, 60, cap="0.60"))
+    start = local(f"{TUE}T19:57")
+    packed = np.array([packed_number("49")], dtype=np.uint64)
+    rated = rate_calls(book_of(of), [0], [0], packed, [start], [600_000])
+    assert int(rated.charge_nano[0]) == nano("1.50") == RatingTwin(of).price(UsageKind.VOICE, "49", start, 600_000).charge_nano
+    reached = rate_calls(book_of(of), [0], [0], packed, [local(f"{TUE}T19:59")], [600_000])
+    assert int(reached.charge_nano[0]) == nano("0.60"), "0.50 before the border, held at the cap after it"
+
+
+@pytest.mark.parametrize("used", [3, 5])
+@pytest.mark.parametrize(("start_us", "before"), [(0, 2), (1, 2), (999, 2), (1000, 1), (1001, 1)])
+def test_a_border_between_two_milliseconds_of_a_call(start_us: int, before: int, used: int) -> None:
+    """Steps of 1 ms from 19:59:59.998 and some microseconds on: those that start before 20:00 are at the peak price."""
+    milli = Rate("peak", (Tier(0, 1000, 1, 1),)), Rate("off", (Tier(0, 1, 1, 1),))
+    start, number = local(f"{TUE}T19:59:59") + 998_000 + start_us, packed_number("49")
+    book = book_of(peak_and_off(*milli, mode="none", decimals=9))
+    rated = rate_calls(book, [0], [0], np.array([number], dtype=np.uint64), [start], [used])
+    assert int(rated.charge_nano[0]) == 1000 * before + (used - before)
+    assert [part.count for part in explain_call(book, 0, 0, number, start, used).segments] == [before, used - before]
