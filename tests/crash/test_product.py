@@ -1,6 +1,6 @@
 """The product under the crash matrix: nothing is lost, doubled or torn wherever it is stopped, and planted bugs are found.
 
-The quick form is spread evenly over everything; the long form (`-m long`) does all of it. The README says how to replay one place.
+The quick form is spread evenly over everything; the long form (`-m long`) does all. The README says how to replay one place.
 """
 
 from __future__ import annotations

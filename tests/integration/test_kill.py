@@ -134,7 +134,7 @@ def _log_of(home: Path) -> Iterator[SqliteCommitLog]:
 
 
 def _outcome(home: Path) -> str:
-    """Bills, charges and journal by the hashes in their files' names, which the audit compares with the bytes; and the row account."""
+    """Bills, charges and journal by the hashes in file names, which the audit compares with the bytes; the row account."""
     with _log_of(home) as log:
         broken = [fault for verdict in audit(load_config(home), log, deep=True) for fault in verdict.faults]
         assert not broken, broken
