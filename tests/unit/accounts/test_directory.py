@@ -65,7 +65,9 @@ def test_numbers_resolve_as_a_slow_search_says(rows: list[Row], asked: list[tupl
     assert [_said(directory, one) for one in found.tolist()] == [_slowly(rows, number, instant) for number, instant in asked]
 
 
-@given(_assignments(), st.lists(st.tuples(st.sampled_from([*NAMES, *NUMBERS, "NEM"]), st.integers(-6, 31)), min_size=1, max_size=30))
+@given(
+    _assignments(), st.lists(st.tuples(st.sampled_from([*NAMES, *NUMBERS, "NEM"]), st.integers(-6, 31)), min_size=1, max_size=30)
+)
 def test_names_resolve_as_a_slow_search_says(rows: list[Row], asked: list[tuple[str, int]]) -> None:
     directory, _ = _directory(rows)
     found = directory.resolve_names([name for name, _ in asked], np.array([instant for _, instant in asked], np.int64))
@@ -88,5 +90,7 @@ def test_a_bucket_holds_whole_groups_and_ranks_run_through_it(rows: list[Row], b
 
 def test_a_directory_without_services_knows_nobody() -> None:
     directory, _ = _directory([])
-    assert directory.resolve_numbers(np.array([packed_number("1")], np.uint64), np.zeros(1, np.int64)).tolist() == [UNKNOWN_SERVICE]
+    assert directory.resolve_numbers(np.array([packed_number("1")], np.uint64), np.zeros(1, np.int64)).tolist() == [
+        UNKNOWN_SERVICE
+    ]
     assert directory.resolve_names(["a", "b"], np.zeros(2, np.int64)).tolist() == [UNKNOWN_SERVICE] * 2

@@ -35,7 +35,10 @@ def test_groups(rows: list[tuple[str, str, str]], groups: dict[str, str]) -> Non
 _NAMES = [f"A{number}" for number in range(9)]
 
 
-@given(st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(["", "", "G", "H"])), min_size=9, max_size=9), st.permutations(range(9)))
+@given(
+    st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(["", "", "G", "H"])), min_size=9, max_size=9),
+    st.permutations(range(9)),
+)
 def test_groups_are_the_connected_accounts_in_any_order(links: list[tuple[str, str]], order: list[int]) -> None:
     rows = [(name, payer, group) for name, (payer, group) in zip(_NAMES, links, strict=True)]
     reached = {name: {name} for name in _NAMES}

@@ -24,7 +24,9 @@ Row = tuple[int, int, int, int]
 
 
 def _columns(rows: list[Row]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint64]]]:
-    columns: list[np.ndarray[tuple[int, ...], np.dtype[np.uint64]]] = [np.array([row[at] for row in rows], np.uint64) for at in range(3)]
+    columns: list[np.ndarray[tuple[int, ...], np.dtype[np.uint64]]] = [
+        np.array([row[at] for row in rows], np.uint64) for at in range(3)
+    ]
     return columns
 
 

@@ -24,7 +24,9 @@ def calls(keys: Sequence[Key]) -> Any:
     """A table of rated calls that differ in their keys only; the account key is the record id's upper half."""
     count = len(keys)
     hi, lo, content = (np.array([key[at] for key in keys], np.uint64) for at in range(3))
-    zeros = {name: np.zeros(count, np.int64) for name in ("source_offset", "source_length", "kind", "quantity", "charged_quantity")}
+    zeros = {
+        name: np.zeros(count, np.int64) for name in ("source_offset", "source_length", "kind", "quantity", "charged_quantity")
+    }
     zeros |= {name: np.zeros(count, np.int64) for name in ("rule_key", "charge_nano")}
     numbers = {name: np.zeros(count, np.uint64) for name in ("served_number", "called_number")}
     identity = {"record_hi": hi, "record_lo": lo, "content_hash": content, "source_id": np.ones(count, np.int64)}
@@ -45,7 +47,9 @@ def set_aside(keys: Sequence[Key], dispositions: Sequence[str]) -> Any:
 
 
 def tombstones(keys: Sequence[Key]) -> Any:
-    columns = {name: np.array([key[at] for key in keys], np.uint64) for at, name in enumerate(("record_hi", "record_lo", "content_hash"))}
+    columns = {
+        name: np.array([key[at] for key in keys], np.uint64) for at, name in enumerate(("record_hi", "record_lo", "content_hash"))
+    }
     return table_of("tombstones", columns)
 
 
@@ -57,7 +61,9 @@ class Store:
     log: SqliteCommitLog
     pool: ThreadPoolExecutor
 
-    def put(self, *, bulk_rows: int = 1_000_000, periods: Sequence[int] = (), buckets: Sequence[int] = (), **tables: Any) -> CommitDraft:
+    def put(
+        self, *, bulk_rows: int = 1_000_000, periods: Sequence[int] = (), buckets: Sequence[int] = (), **tables: Any
+    ) -> CommitDraft:
         """Write tables by name; calls lie in period 5 and bucket 0 unless `periods` and `buckets` (in order) say otherwise."""
         rows = {}
         for name, table in tables.items():

@@ -36,7 +36,15 @@ def _seen(store: Store) -> tuple[object, ...]:
     """All that a commit may change."""
     log = store.log
     versions = log.versions(["bucket", "period"])
-    return log.head(), log.chain_head(), log.live_files("rated_calls"), log.row_account(), versions, log.sources(), log.period_states()
+    return (
+        log.head(),
+        log.chain_head(),
+        log.live_files("rated_calls"),
+        log.row_account(),
+        versions,
+        log.sources(),
+        log.period_states(),
+    )
 
 
 def _sound(store: Store, source: Source) -> CommitDraft:
@@ -119,7 +127,14 @@ def test_the_row_account_sums_exactly_beyond_64_bits_and_takes_back(store: Store
     def entry(rows: int, quantity: int, disposition: Disposition = Disposition.BILLED) -> RowCount:
         return RowCount(1, 5, 0, disposition, Reason.OK, rows, quantity)
 
-    for row in (entry(1, BIG), entry(1, BIG), entry(1, BIG), entry(1, -7), entry(2, 5, Disposition.DUPLICATE), entry(-2, -5, Disposition.DUPLICATE)):
+    for row in (
+        entry(1, BIG),
+        entry(1, BIG),
+        entry(1, BIG),
+        entry(1, -7),
+        entry(2, 5, Disposition.DUPLICATE),
+        entry(-2, -5, Disposition.DUPLICATE),
+    ):
         store.log.commit(CommitDraft("calls", row_account=[row]))
     assert store.log.row_account() == [entry(4, 3 * BIG - 7)]
     assert store.log.billed_by_commit() == [(seq, 5, 1) for seq in range(1, 5)]

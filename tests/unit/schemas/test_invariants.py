@@ -47,7 +47,9 @@ NO_COPIES = pl.DataFrame(schema=KEY | {"contents": pl.List(pl.UInt64)})
 
 
 def _copies(content: int) -> pl.DataFrame:
-    return pl.DataFrame({"record_hi": [1], "record_lo": [1], "content_hash": [content], "contents": [[7]]}, schema=NO_COPIES.schema)
+    return pl.DataFrame(
+        {"record_hi": [1], "record_lo": [1], "content_hash": [content], "contents": [[7]]}, schema=NO_COPIES.schema
+    )
 
 
 HOLDS: list[tuple[str, Callable[[], list[Fault]]]] = [
