@@ -51,6 +51,20 @@ def rows_hold(collected: Mapping[int, int], account: pl.DataFrame, stored: pl.Da
     return _places_agree("I1", "rows", collected, account, stored)
 
 
+def commit_holds(where: str, collected: int, counted: int, stored: int, withdrawn: int) -> list[Fault]:
+    """I1 at one commit: the records read are all counted, and each is a stored row (or the row that stands for its parts).
+
+    Args: `collected` records of the batch; `counted` sum of its row account; `stored` rows that stand for a record; `withdrawn` rows
+        of earlier commits that this one sets aside anew, which are stored but not collected.
+    """
+    faults = []
+    if counted != collected:
+        faults.append(_fault("I1", where, "the row account does not add up to what was read", counted, collected))
+    if stored - withdrawn != collected:
+        faults.append(_fault("I1", where, "the rows written are not the records read", stored - withdrawn, collected))
+    return faults
+
+
 def quantities_hold(account: pl.DataFrame, stored: pl.DataFrame) -> list[Fault]:
     """I2: the same in milliseconds, bytes, counts and milliwatt-hours. Frames as for `rows_hold`."""
     return _places_agree("I2", "quantity", None, account, stored)

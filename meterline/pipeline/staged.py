@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from meterline.store.durable import Content, durable_put_all
 from meterline.store.snapshot import split_parts
 from meterline.store.table_files import parquet_bytes, part_folder, segment_bytes, stored_file
+from schemas import invariants
 from schemas.ports import ALL_BUCKETS, NO_PERIOD, CommitDraft, FilePart, PositionMove, RowCount, StoredFile
 
 SMALL_PART_ROWS = 1_000  # a part below this goes into the segment: a Parquet file of its own would cost more than its rows
@@ -46,9 +48,16 @@ class Staged:
     touched: set[tuple[str, int]] = field(default_factory=set)  # versions that the commit bumps
     open_periods: set[int] = field(default_factory=set)  # periods that were treated as open
 
-    @property
-    def row_count(self) -> int:
-        return sum(rows.table.num_rows for rows in self.rows.values())
+    def require_conserved(self, where: str, collected: int) -> None:
+        """Raise ConservationError unless every record read is counted and written exactly once (invariant I1)."""
+        stored = 0
+        for name in ("rated_calls", "interval_days", "set_aside"):
+            if name in self.rows:
+                table = self.rows[name].table
+                stored += int(pc.sum(table["counted"]).as_py() or 0) if "counted" in table.column_names else table.num_rows
+        counted = sum(entry.rows for entry in self.row_account)
+        withdrawn = sum(-entry.rows for entry in self.row_account if entry.rows < 0)
+        invariants.require(invariants.commit_holds(where, collected, counted, stored, withdrawn))
 
 
 def write_staged(

@@ -210,6 +210,7 @@ class Engine:
     # ---- commits ----
 
     def _commit(self, staged: Staged, kind: str, records: int) -> None:
+        staged.require_conserved(f"{kind} of {self.progress.source}", records)
         draft = write_staged(staged, kind, self.config.data, self.versions, bulk_rows=self.config.bulk_rows, pool=self.pool)
         self.log.commit(draft)
         for key in draft.versions:

@@ -1,4 +1,4 @@
-"""A home of six accounts with every way to share, five numbers and three metering points: the smallest operator worth testing on."""
+"""A home of six accounts with every way to share, five numbers, three metering points: the smallest operator worth a test."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from schemas.quantities import INT64_MAX
 NUMBERS = ["1", "10", "100", "4915", "49150", "0049", "999999999999999"]
 NAMES = ["NEM1", "NEM2", "nem1", "x" * 40]
 Row = tuple[str, str, str, int, int]
+_SERVICE_TYPES = {"service_id": pl.String, "account_id": pl.String, "tariff_id": pl.String,
+                  "effective_from_at": pl.Int64, "effective_to_at": pl.Int64}  # fmt: skip
 
 
 def _directory(rows: list[Row], *, buckets: int = 8) -> tuple[Directory, pl.DataFrame]:
@@ -25,7 +27,7 @@ def _directory(rows: list[Row], *, buckets: int = 8) -> tuple[Directory, pl.Data
     )  # fmt: skip
     services = pl.DataFrame(
         rows, schema=["service_id", "account_id", "tariff_id", "effective_from_at", "effective_to_at"], orient="row",
-        schema_overrides=dict.fromkeys(("service_id", "account_id", "tariff_id"), pl.String) | dict.fromkeys(("effective_from_at", "effective_to_at"), pl.Int64),
+        schema_overrides=_SERVICE_TYPES,
     )  # fmt: skip
     keys = {name: 100 + place for place, name in enumerate(reversed(names))}
     return compile_directory(accounts, services, buckets=buckets, tariff_ids=("t1", "t2"), account_keys=keys), accounts

@@ -88,7 +88,7 @@ def test_room_that_was_reserved_is_not_grown_again() -> None:
     index.reserve(len(ids))
     reserved = index.size_bytes
     index.add(ids, contents, services)
-    assert reserved <= index.size_bytes <= reserved * 11 // 10  # a partition that has drawn more than its share may grow
+    assert reserved <= index.size_bytes <= reserved * 11 // 10  # a partition may have drawn more than its share
     assert (index.add(ids, contents, services) == COPY).all()
 
 

@@ -22,8 +22,9 @@ from schemas.zones import (
 
 # half-hour changes, changes at midnight, changes of whole days, changes of sign, none at all
 ZONES = (
-    "Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Australia/Sydney", "Pacific/Apia",
-    "Pacific/Kiritimati", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "America/Havana", "Etc/GMT+12", "UTC",
+    "Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Australia/Sydney",
+    "Pacific/Apia", "Pacific/Kiritimati", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "America/Havana",
+    "Etc/GMT+12", "UTC",
 )  # fmt: skip
 
 
