@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from ingest.zip_member import open_single_member
-from meterline.demo.call_files import HEADER, LAYOUT
+from meterline.demo.call_files import HEADER
 from schemas.money import NANO, nano_text, round_ratio
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
@@ -27,6 +27,7 @@ from tests.reference.nem12_twin import content_hash, read_twin, row_of
 from tests.tools.homes import (
     Account,
     audited,
+    build_home,
     close_period,
     open_log,
     quantity_account,
@@ -95,31 +96,6 @@ def _required(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"NOT PROVED, real input is missing: expected {path.resolve()} beside the checkout")
     return path
-
-
-def _build_home(home: Path, *, currency: str, zone: str, accounts: list[str], services: list[tuple[str, str, str]]) -> None:
-    """A home with one drop for calls and one for meters; services are (service, account, tariff), in force since 2004."""
-    for folder in ("tariffs", "inbox/calls", "inbox/meters"):
-        (home / folder).mkdir(parents=True)
-    rows = "".join(f"{account},{account}\n" for account in accounts)
-    (home / "accounts.csv").write_text(f"account_id,name\n{rows}", encoding="utf-8")
-    rows = "".join(f"{service},{account},{tariff},2004-01-01,\n" for service, account, tariff in services)
-    (home / "services.csv").write_text(f"service_id,account_id,tariff_id,effective_from,effective_to\n{rows}", encoding="utf-8")
-    (home / "calls.yaml").write_text(LAYOUT, encoding="utf-8")
-    (home / "meterline.yaml").write_text(
-        f"""\
-currency: {currency}
-zone: {zone}
-buckets: 4
-reference: {{accounts: accounts.csv, services: services.csv, tariffs: tariffs}}
-drops:
-  - {{folder: inbox/calls, format: calls, layout: calls.yaml}}
-  - {{folder: inbox/meters, format: nem12}}
-settled_file_s: 0
-batch_rows: 30000
-""",
-        encoding="utf-8",
-    )
 
 
 def _hold_all_invariants(home: Path) -> None:
@@ -208,7 +184,7 @@ def test_all_real_meter_files_are_billed_or_accounted_for(tmp_path: Path) -> Non
         for number, (point, account) in enumerate(zip(held, accounts, strict=True))
     ]
     home = tmp_path / "home"
-    _build_home(home, currency="AUD", zone="Australia/Sydney", accounts=accounts, services=services)
+    build_home(home, currency="AUD", zone="Australia/Sydney", accounts=accounts, services=services)
     (home / "tariffs/power_tou.yaml").write_text(TOU, encoding="utf-8")
     (home / "tariffs/power_blocks.yaml").write_text(BLOCKS, encoding="utf-8")
     for path in [*archives, *invalid]:
@@ -288,9 +264,7 @@ def test_a_year_of_real_load_curves_is_billed_to_the_milliwatt_hour(tmp_path: Pa
     }
     home = tmp_path / "home"
     services = [(point, f"B{point[-2:]}", tariff) for point, tariff in tariffs.items()]
-    _build_home(
-        home, currency="AUD", zone="Australia/Sydney", accounts=[account for _, account, _ in services], services=services
-    )
+    build_home(home, currency="AUD", zone="Australia/Sydney", accounts=[account for _, account, _ in services], services=services)
     (home / "tariffs/power_tou.yaml").write_text(TOU, encoding="utf-8")
     (home / "tariffs/power_blocks.yaml").write_text(BLOCKS, encoding="utf-8")
     for building in buildings:
@@ -389,6 +363,27 @@ def _drawn_calls(prefixes: list[str]) -> list[tuple[str, str, datetime, int]]:
     return calls
 
 
+Charge = tuple[str, str, int, int]  # account, served number, second of the start, nano-units
+
+
+def _expected_charges(
+    calls: list[tuple[str, str, datetime, int]], rates: dict[str, tuple[Fraction, Fraction, int]], holder: dict[str, str]
+) -> tuple[Counter[Charge], Counter[str]]:
+    """(charges, what each account owes in nano-units): longest prefix by dictionary, whole increments, one rounding."""
+    expected: Counter[Charge] = Counter()
+    owed: Counter[str] = Counter()
+    for served, called, start, seconds in calls:
+        rate = next((rates[called[:size]] for size in range(len(called), 0, -1) if called[:size] in rates), None)
+        if rate is None:
+            continue
+        price, fee, increment = rate
+        exact = fee + Fraction(-(-seconds // increment) * increment, 60) * price
+        nano = round_ratio(exact.numerator * 10_000, exact.denominator, "half_up") * (NANO // 10_000)
+        expected[holder[served], served, int(start.timestamp()), nano] += 1
+        owed[holder[served]] += nano
+    return expected, owed
+
+
 def test_calls_cost_what_the_deck_says_by_longest_prefix(tmp_path: Path) -> None:
     deck = _required(SHARED / "rate_decks/az_deck.csv")
     print(f"seed {SEED}")
@@ -402,7 +397,7 @@ def test_calls_cost_what_the_deck_says_by_longest_prefix(tmp_path: Path) -> None
     home = tmp_path / "home"
     accounts = [f"W{number:02d}" for number in range(HOLDERS)]
     holder = {f"4477009{number:05d}": accounts[number % HOLDERS] for number in range(NUMBERS)}
-    _build_home(
+    build_home(
         home,
         currency="USD",
         zone="UTC",
@@ -419,25 +414,13 @@ def test_calls_cost_what_the_deck_says_by_longest_prefix(tmp_path: Path) -> None
     take_files(home)
     close_period(home, "2026-10")
 
-    expected: Counter[tuple[str, str, int, int]] = Counter()
-    owed: Counter[str] = Counter()
-    strangers = 0
-    for served, called, start, seconds in calls:
-        rate = next((rates[called[:size]] for size in range(len(called), 0, -1) if called[:size] in rates), None)
-        if rate is None:
-            strangers += 1
-            continue
-        price, fee, increment = rate
-        exact = fee + Fraction(-(-seconds // increment) * increment, 60) * price
-        nano = round_ratio(exact.numerator * 10_000, exact.denominator, "half_up") * (NANO // 10_000)
-        expected[holder[served], served, int(start.timestamp()), nano] += 1
-        owed[holder[served]] += nano
+    expected, owed = _expected_charges(calls, rates, holder)
     charged = sealed(home, "charged_calls").with_columns(
         nano=(pl.col("net") * NANO).cast(pl.Int64), second=pl.col("start_at").dt.epoch("s")
     )
     found = Counter(charged.select("account_id", "service_id", "second", "nano").iter_rows())
     assert found == expected
-    billed = sum(expected.values())
+    billed, strangers = expected.total(), CALLS - expected.total()
     assert row_account(home) == Counter({("billed", "ok"): billed, ("rejected", "no_rate_for_destination"): strangers})
     bills = {row["account_id"]: row for row in sealed(home, "bills").iter_rows(named=True)}
     for account, nano in owed.items():

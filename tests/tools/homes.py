@@ -15,6 +15,7 @@ import yaml
 from meterline.close.apply import apply_plan
 from meterline.close.plan import make_plan
 from meterline.config import load_config
+from meterline.demo.call_files import LAYOUT
 from meterline.runtime.audit import Verdict, audit
 from meterline.runtime.engine import Engine, Progress, open_engine
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
@@ -22,6 +23,31 @@ from schemas.periods import period_number, period_of
 
 SEALED_TABLES = ("bills", "bill_lines", "charges", "charged_calls", "charged_days", "postings", "carried")
 Account = Counter[tuple[str, str]]
+
+
+def build_home(home: Path, *, currency: str, zone: str, accounts: list[str], services: list[tuple[str, str, str]]) -> None:
+    """A home with one drop for calls and one for meters; services are (service, account, tariff), in force since 2004."""
+    for folder in ("tariffs", "inbox/calls", "inbox/meters"):
+        (home / folder).mkdir(parents=True)
+    rows = "".join(f"{account},{account}\n" for account in accounts)
+    (home / "accounts.csv").write_text(f"account_id,name\n{rows}", encoding="utf-8")
+    rows = "".join(f"{service},{account},{tariff},2004-01-01,\n" for service, account, tariff in services)
+    (home / "services.csv").write_text(f"service_id,account_id,tariff_id,effective_from,effective_to\n{rows}", encoding="utf-8")
+    (home / "calls.yaml").write_text(LAYOUT, encoding="utf-8")
+    (home / "meterline.yaml").write_text(
+        f"""\
+currency: {currency}
+zone: {zone}
+buckets: 4
+reference: {{accounts: accounts.csv, services: services.csv, tariffs: tariffs}}
+drops:
+  - {{folder: inbox/calls, format: calls, layout: calls.yaml}}
+  - {{folder: inbox/meters, format: nem12}}
+settled_file_s: 0
+batch_rows: 30000
+""",
+        encoding="utf-8",
+    )
 
 
 def change_settings(home: Path, **settings: object) -> None:
