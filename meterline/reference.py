@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import polars as pl
 from accounts.directory import Directory, compile_directory
 from accounts.reference_files import read_accounts, read_services
 from ingest.call_layouts import CallLayout, load_call_layout
-from meterline.config import Config
+from meterline.config import CONFIG_NAME, Config
 from meterline.store.durable import durable_put, durable_put_all, sha256_hex
 from rating.book import TariffBook
 from rating.compiler import compile_book
@@ -118,6 +119,7 @@ def open_reference(config: Config, log: CommitLog, notes: Mapping[str, Any] | No
         raise ConfigurationError(
             Fault(str(config.home), "no reference data loaded yet", next_step="run 'meterline run --until-idle'")
         )
+    _refuse_changed_shape(config, pinned)
     folder = config.data / "reference" / pinned["set"]
     return _compile(config, folder, pinned["set"], _read_account_keys(config, pinned), _tariff_keys(log))
 
@@ -128,6 +130,7 @@ def load_reference(config: Config, log: CommitLog, *, check: Any = None) -> Refe
     `check(new, old)` may raise to refuse a set that would move committed usage.
     """
     old = pinned_notes(log)
+    _refuse_changed_shape(config, old)
     try:
         files = reference_files(config)
     except ConfigurationError:
@@ -144,7 +147,7 @@ def load_reference(config: Config, log: CommitLog, *, check: Any = None) -> Refe
     accounts = read_accounts(_one(folder, "accounts"), currency=config.currency)
     account_keys |= _new_keys(accounts["account_id"].to_list(), account_keys)
     tariff_keys = _tariff_keys(log)
-    new_tariffs = _new_keys([tariff.content_hash for tariff in load_tariffs(folder / "tariffs")], tariff_keys)
+    new_tariffs = _new_keys([tariff.content_hash for tariff in _pinned_tariffs(folder / "tariffs")], tariff_keys)
     reference = _compile(config, folder, set_id, account_keys, tariff_keys | new_tariffs)
     if check is not None and old is not None:
         check(reference)
@@ -159,10 +162,31 @@ def load_reference(config: Config, log: CommitLog, *, check: Any = None) -> Refe
                 "buckets": config.buckets,
                 "zone": config.zone,
                 "tenant": config.tenant,
+                "currency": config.currency,
             },
         )
     )
     return reference
+
+
+def _refuse_changed_shape(config: Config, pinned: Mapping[str, Any] | None) -> None:
+    """What stored rows were laid out by cannot change under them."""
+    if pinned is None:
+        return
+    faults = [
+        Fault(
+            f"{config.home / CONFIG_NAME}: {name}",
+            "differs from what the data folder was begun with",
+            repr(getattr(config, name)),
+            repr(pinned[name]),
+            "put it back, or begin a new home and drop the files there",
+            code="changed_shape",
+        )
+        for name in ("tenant", "currency", "zone", "buckets")
+        if getattr(config, name) != pinned[name]
+    ]
+    if faults:
+        raise ConfigurationError(faults)
 
 
 def _validate_in_place(config: Config) -> None:
@@ -190,7 +214,7 @@ def _validate_in_place(config: Config) -> None:
 
 
 def _compile(config: Config, folder: Path, set_id: str, account_keys: dict[str, int], tariff_keys: dict[str, int]) -> Reference:
-    tariffs = tuple(sorted(load_tariffs(folder / "tariffs"), key=lambda tariff: tariff.tariff_id))  # the order of a book
+    tariffs = _pinned_tariffs(folder / "tariffs")
     accounts = read_accounts(_one(folder, "accounts"), currency=config.currency)
     tariff_ids = tuple(tariff.tariff_id for tariff in tariffs)
     services = read_services(_one(folder, "services"), accounts, list(tariff_ids), zone=config.zone)
@@ -199,6 +223,12 @@ def _compile(config: Config, folder: Path, set_id: str, account_keys: dict[str, 
         drop.name: load_call_layout(folder / "layouts" / drop.layout.name) for drop in config.drops if drop.layout is not None
     }
     return Reference(set_id, folder, accounts, services, tariffs, layouts, directory, tariff_keys)
+
+
+@lru_cache(maxsize=8)
+def _pinned_tariffs(folder: Path) -> tuple[Tariff, ...]:
+    """The tariffs of a pinned set, in the order of a book. A set is named by its content, so one reading serves the process."""
+    return tuple(sorted(load_tariffs(folder), key=lambda tariff: tariff.tariff_id))
 
 
 def _one(folder: Path, stem: str) -> Path:

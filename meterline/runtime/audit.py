@@ -265,7 +265,7 @@ def _once(snapshot: Snapshot) -> tuple[list[Fault], str]:
     checked = copies.join(contents, on=key[:2], how="left").with_columns(pl.col("contents").fill_null([]))
     return invariants.once_holds(
         billed, conflicts, checked
-    ), f"{billed.height} billed ids, {copies.height} copies, {conflicts.height} in conflict"
+    ), f"{billed.height} billed rows, {copies.height} copies, {conflicts.height} in conflict"
 
 
 def _keys(snapshot: Snapshot, table: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from meterline.store import durable
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from meterline.store.durable import durable_move
 from schemas.ports import CommitDraft, Source
-from tests.crash.product import Product, first_drop
+from tests.crash.product import Product, first_drop, late_drop
 
 
 class _Everything:
@@ -120,13 +121,16 @@ def _folders_believed() -> Iterator[None]:
         yield
 
 
-def _mutant(name: str, planted: Callable[[], contextlib.AbstractContextManager[None]]) -> Callable[[int], Product]:
-    return lambda seed: replace(first_drop(seed), name=f"product-{name}", planted=planted)
+def _mutant(
+    name: str, planted: Callable[[], AbstractContextManager[None]], step: Callable[[int], Product] = first_drop
+) -> Callable[[int], Product]:
+    return lambda seed: replace(step(seed), name=f"product-{name}", planted=planted)
 
 
 sql_first = _mutant("sql-first", _sql_before_files)
 no_file_sync = _mutant("no-file-sync", partial(_without_sync, of_folders=False))
-no_folder_sync = _mutant("no-folder-sync", partial(_without_sync, of_folders=True))
+# A new home without any folder's sync loses everything, drops and all, and begins anew: right, and no proof. So an old one.
+no_folder_sync = _mutant("no-folder-sync", partial(_without_sync, of_folders=True), late_drop)
 positions_apart = _mutant("positions-apart", _positions_apart)
 sql_unsynced = _mutant("sql-unsynced", _commits_unsynced)
 move_first = _mutant("move-first", _moved_before_claimed)

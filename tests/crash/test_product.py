@@ -5,10 +5,14 @@ The quick form is spread evenly over everything; the long form (`-m long`) does 
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from tests.crash import shim
-from tests.crash.matrix import run_matrix
+from tests.crash.matrix import PROJECT, run_matrix
 from tests.crash.powerloss import Policy
 from tests.crash.shim import Fault
 
@@ -64,7 +68,16 @@ def test_a_planted_bug_of_the_product_is_found(workflow, faults, policies, words
     assert any(words in failure.reason for failure in report.failures), report.summary()
 
 
-def test_a_folder_of_a_killed_run_is_not_believed_durable():
-    """Shows only when the restart is followed by a power cut, which the second crashes include."""
-    report = run_matrix("product-folders-believed", (Fault.AFTER,), 0, policies=NO_CUTS, doubles=4 * 40, timeout_s=TIMEOUT_S)
-    assert any("--cut-later" in failure.where for failure in report.failures), report.summary()
+@pytest.mark.parametrize(("workflow", "holds"), [("product-run", True), ("product-folders-believed", False)])
+def test_a_folder_of_a_killed_run_is_not_believed_durable(workflow, holds):
+    """Killed between a folder's creation and its sync; the restart ends well and puts files inside; then power is cut."""
+    made = re.search(r"(\d+) D data/data/landed/\w+$", _runner(workflow, "--list").stdout, re.MULTILINE)
+    assert made is not None
+    done = _runner(workflow, "--fault", "after", "--at", made[1], "--cut-later")
+    assert done.returncode == (0 if holds else 1), done.stdout + done.stderr
+    assert ("held" if holds else "failed at") in done.stdout
+
+
+def _runner(workflow: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.crash.runner", "--workflow", workflow, "--timeout", str(TIMEOUT_S), *words]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)

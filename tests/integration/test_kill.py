@@ -175,7 +175,9 @@ def test_run_killed_at_any_moment_gives_the_same_bills(undisturbed: Undisturbed,
         [rng.uniform(0, undisturbed.run_starts_s), *(rng.uniform(0, step_s) for _ in range(KILLS_A_HOME - 1))]
         for _ in range(KILLS_OF_RUN // KILLS_A_HOME)
     ]
-    print(f"seed {SEED}, work of {undisturbed.run_works_s:.2f} s begins at {undisturbed.run_starts_s:.2f} s, killed after {json.dumps(plans)}")
+    print(
+        f"seed {SEED}, work of {undisturbed.run_works_s:.2f} s begins at {undisturbed.run_starts_s:.2f} s, killed after {json.dumps(plans)}"
+    )
 
     def prove(number: int) -> int:
         home = tmp_path / f"home{number}"
@@ -197,7 +199,10 @@ def test_run_killed_at_any_moment_gives_the_same_bills(undisturbed: Undisturbed,
 def test_close_killed_at_any_moment_gives_the_same_bills(undisturbed: Undisturbed, tmp_path: Path) -> None:
     """The first three are killed while they plan, the others while they seal, close and publish."""
     rng = random.Random(SEED + 1)
-    moments = [rng.uniform(0, undisturbed.close_starts_s if number < 3 else undisturbed.close_works_s) for number in range(KILLS_OF_CLOSE)]
+    moments = [
+        rng.uniform(0, undisturbed.close_starts_s if number < 3 else undisturbed.close_works_s)
+        for number in range(KILLS_OF_CLOSE)
+    ]
     print(f"seed {SEED + 1}, killed after {json.dumps(moments)}")
 
     def prove(number: int) -> int:
