@@ -54,8 +54,8 @@ def rows_hold(collected: Mapping[int, int], account: pl.DataFrame, stored: pl.Da
 def commit_holds(where: str, collected: int, counted: int, stored: int, withdrawn: int) -> list[Fault]:
     """I1 at one commit: the records read are all counted, and each is a stored row (or the row that stands for its parts).
 
-    Args: `collected` records of the batch; `counted` sum of its row account; `stored` rows that stand for a record; `withdrawn` rows
-        of earlier commits that this one sets aside anew, which are stored but not collected.
+    Args: `collected` records of the batch; `counted` sum of its row account; `stored` rows that stand for a record; `withdrawn`
+        rows of earlier commits that this one sets aside anew, which are stored but not collected.
     """
     faults = []
     if counted != collected:

@@ -70,8 +70,8 @@ def test_a_planted_bug_of_the_product_is_found(workflow, faults, policies, words
 
 @pytest.mark.parametrize(("workflow", "holds"), [("product-run", True), ("product-folders-believed", False)])
 def test_a_folder_of_a_killed_run_is_not_believed_durable(workflow, holds):
-    """Killed between a folder's creation and its sync; the restart ends well and puts files inside; then power is cut."""
-    made = re.search(r"(\d+) D data/data/landed/\w+$", _runner(workflow, "--list").stdout, re.MULTILINE)
+    """Killed between the creation of a folder, the last of its parent, and the sync; the restart fills it; then power is cut."""
+    made = re.search(r"(\d+) D data/data/tables/set_aside$", _runner(workflow, "--list").stdout, re.MULTILINE)
     assert made is not None
     done = _runner(workflow, "--fault", "after", "--at", made[1], "--cut-later")
     assert done.returncode == (0 if holds else 1), done.stdout + done.stderr
