@@ -24,9 +24,9 @@ TIMEOUT_S = 300.0  # of one child: generous, since a busy machine is no finding
 
 # workflow           points  second crashes  power-loss states
 QUICK = [
-    ("product-run",     620,             16,               320),
-    ("product-late",    540,             16,               260),
-    ("product-close",   320,              8,               120),
+    ("product-run",     720,             16,               300),
+    ("product-late",    640,             16,               240),
+    ("product-close",   120,              8,                60),
     ("product-publish",  30,              0,                20),
 ]  # fmt: skip
 
