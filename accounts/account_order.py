@@ -5,7 +5,28 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from schemas.kernels import kernel
+from schemas.kernels import inline_kernel, kernel
+
+BUSY_ACCOUNT = 512  # an account with more rows in a batch is sorted by comparison: insertion sort is quadratic
+
+
+@inline_kernel
+def finish_runs(rank, start_at, record_hi, record_lo, order):  # type: ignore[no-untyped-def]
+    """Insertion sort of each run of equal rank in `order` by (start, record id): runs are an account's few rows."""
+    for i in range(1, order.shape[0]):
+        row = order[i]
+        j = i - 1
+        while j >= 0 and rank[order[j]] == rank[row]:
+            other = order[j]
+            if start_at[other] < start_at[row]:
+                break
+            if start_at[other] == start_at[row] and (
+                record_hi[other] < record_hi[row] or (record_hi[other] == record_hi[row] and record_lo[other] < record_lo[row])
+            ):
+                break
+            order[j + 1] = other
+            j -= 1
+        order[j + 1] = row
 
 
 @kernel()
@@ -19,23 +40,7 @@ def sort_by_account(rank, start_at, record_hi, record_lo, counts, order):  # typ
     for i in range(rows):
         order[counts[rank[i]]] = i
         counts[rank[i]] += 1
-    for i in range(1, rows):
-        row = order[i]
-        j = i - 1
-        while j >= 0 and rank[order[j]] == rank[row]:
-            other = order[j]
-            later = start_at[other] > start_at[row] or (
-                start_at[other] == start_at[row]
-                and (
-                    record_hi[other] > record_hi[row]
-                    or (record_hi[other] == record_hi[row] and record_lo[other] > record_lo[row])
-                )
-            )
-            if not later:
-                break
-            order[j + 1] = other
-            j -= 1
-        order[j + 1] = row
+    finish_runs(rank, start_at, record_hi, record_lo, order)
 
 
 def account_order(
@@ -50,7 +55,7 @@ def account_order(
     rows = len(rank)
     # insertion is quadratic in an account's rows, counting is linear in accounts: both only pay on a spread-out batch
     busiest = int(np.bincount(rank).max(initial=0)) if rows else 0
-    if ranks > 8 * rows + 1024 or busiest > 512:
+    if ranks > 8 * rows + 1024 or busiest > BUSY_ACCOUNT:
         return np.lexsort((record_lo, record_hi, start_at, rank)).astype(np.int64)
     order = np.empty(rows, np.int64)
     sort_by_account(rank, start_at, record_hi, record_lo, np.zeros(ranks + 1, np.int64), order)

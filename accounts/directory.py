@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from accounts.settlement_groups import bucket_of, settlement_groups
+from schemas.hashing import mixed_number
 from schemas.kernels import kernel
 from schemas.numbers import DIGITS_MAX, packed_number
 
@@ -17,8 +18,6 @@ UNKNOWN_SERVICE, NO_SERVICE_AT_INSTANT = -1, -2
 
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(32)
 _COUNT_BITS = np.uint64(16)
 _COUNT_MASK = np.uint64(0xFFFF)
 
@@ -78,8 +77,7 @@ def resolve(numbers, instants, slots, assignments, out):  # type: ignore[no-unty
     mask = np.uint64(slots.shape[0] - 1)
     for i in range(numbers.shape[0]):
         number = numbers[i]
-        mixed = number * _MIX
-        at = (mixed ^ (mixed >> _SHIFT)) & mask
+        at = mixed_number(number) & mask
         while slots[at, 0] != _ZERO and slots[at, 0] != number:
             at = (at + _ONE) & mask
         if slots[at, 0] == _ZERO:
@@ -98,8 +96,7 @@ def resolve(numbers, instants, slots, assignments, out):  # type: ignore[no-unty
 def fill_slots(numbers, spans, slots):  # type: ignore[no-untyped-def]
     mask = np.uint64(slots.shape[0] - 1)
     for i in range(numbers.shape[0]):
-        mixed = numbers[i] * _MIX
-        at = (mixed ^ (mixed >> _SHIFT)) & mask
+        at = mixed_number(numbers[i]) & mask
         while slots[at, 0] != _ZERO:
             at = (at + _ONE) & mask
         slots[at, 0] = numbers[i]

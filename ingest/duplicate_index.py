@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from schemas.hashing import mixed_number
 from schemas.kernels import kernel
 
 PARTITIONS = 64
@@ -171,7 +172,5 @@ class DuplicateIndex:
 @kernel()
 def hash_services(numbers, out):  # type: ignore[no-untyped-def]
     """A well-mixed word of each packed number; its low bits choose the service partition."""
-    shift = np.uint64(32)
     for i in range(numbers.shape[0]):
-        word = numbers[i] * _MIX
-        out[i] = word ^ (word >> shift)
+        out[i] = mixed_number(numbers[i])

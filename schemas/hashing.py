@@ -33,6 +33,13 @@ def absorb(state: np.uint64, word: np.uint64, multiplier: np.uint64) -> np.uint6
     return mixed ^ (mixed >> _U32)
 
 
+@inline_kernel
+def mixed_number(number: np.uint64) -> np.uint64:
+    """A well-mixed word of a packed telephone number: its low bits choose the service partition and the place in a directory."""
+    word = number * HI_MULTIPLIER
+    return word ^ (word >> _U32)
+
+
 def absorb_exact(state: int, word: int, multiplier: int) -> int:
     """The twin of `absorb` on Python integers."""
     mixed = ((state ^ word) * multiplier) & _MASK

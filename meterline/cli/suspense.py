@@ -9,6 +9,7 @@ import click
 
 from meterline.cli.output import Output, shared_options, table_text
 from meterline.config import load_config
+from meterline.runtime.raw_records import RawRecords
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from meterline.store.snapshot import Snapshot
 from schemas.hashing import hex_id
@@ -33,6 +34,7 @@ def list_suspense(reason: str | None, limit: int, home: Path, as_json: bool, qui
     names = {source.source_id: source.name for source in log.sources()}
     rows = _suspense_rows(Snapshot.at_head(log, config.data), reason)
     shown = rows if not limit else rows[:limit]
+    received = RawRecords(config, log)
     value = {
         "records": len(rows),
         "suspense": [
@@ -46,7 +48,7 @@ def list_suspense(reason: str | None, limit: int, home: Path, as_json: bool, qui
                 "period": period_of(row["period"], config.zone).label if row["period"] >= 0 else None,
                 "file": names.get(row["source_id"], ""),
                 "offset": row["source_offset"],
-                "raw": row["raw"].decode("utf-8", "backslashreplace"),
+                "raw": _raw(received, row),
             }
             for row in shown
         ],
@@ -71,6 +73,12 @@ def list_suspense(reason: str | None, limit: int, home: Path, as_json: bool, qui
         )
 
     Output(as_json, quiet).answer(value, text)
+
+
+def _raw(received: RawRecords, row: dict[str, Any]) -> str:
+    """The raw record: kept with the row, or read from its landed file where the row was set aside later."""
+    content = row["raw"] or received.read(row["source_id"], row["source_offset"], row["source_length"])
+    return content.decode("utf-8", "backslashreplace")
 
 
 def _suspense_rows(snapshot: Snapshot, reason: str | None) -> list[dict[str, Any]]:

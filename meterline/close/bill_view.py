@@ -86,7 +86,7 @@ def _draft(config: Config, log: CommitLog, reference: Reference, period: Period,
     issued: date = period.end_on
     fold = fold_bucket(
         Snapshot.at_head(log, config.data), reference, period, bucket,
-        zone=config.zone, tenant=config.tenant, issue_on=issued, carried=carried_into(config, log, period),
+        zone=config.zone, tenant=config.tenant, issue_on=issued, carried=carried_into(config, log, period, as_of=log.head()),
     )  # fmt: skip
     return {
         "bills": fold.settlement.bills,

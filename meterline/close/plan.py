@@ -62,8 +62,7 @@ class CloseTotals:
 
     @property
     def promise(self) -> str:
-        """One hash over all bills, lines, charges and postings; independent of how many buckets there are is *not* claimed here:
-        buckets are hashed in order, so equal bucket counts give equal promises."""
+        """One hash over all bills, lines, charges and postings, bucket by bucket: equal for equal bucket counts."""
         text = "".join(f"{bucket}:{digest}\n" for bucket, digest in sorted(self.digests.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -93,7 +92,7 @@ def fold_period(
     snapshot.tombstones  # noqa: B018  loaded once, before threads share the snapshot
     for table in ("rated_calls", "interval_days"):
         snapshot.files(table)
-    carried = carried_into(config, log, period)
+    carried = carried_into(config, log, period, as_of=as_of)
     reference.book(period.start_at, period.end_at)
 
     def fold(bucket: int) -> tuple[int, BucketFold]:
@@ -108,11 +107,11 @@ def fold_period(
             yield result
 
 
-def carried_into(config: Config, log: CommitLog, period: Period) -> pl.DataFrame:
+def carried_into(config: Config, log: CommitLog, period: Period, *, as_of: int) -> pl.DataFrame:
     """Rounding residue that the newest earlier sealed period hands on: [account_id, carried_nano]."""
     import pyarrow.parquet as pq
 
-    files = [file for file in log.live_files("carried") if file.parts[0].period < period.number]
+    files = [file for file in log.live_files("carried", as_of=as_of) if file.parts[0].period < period.number]
     newest = max((file.parts[0].period for file in files), default=None)
     frames = [frame_of_table(pq.read_table(config.data / file.name)) for file in files if file.parts[0].period == newest]
     return pl.concat(frames) if frames else pl.DataFrame(schema=dict(CARRIED))
@@ -170,6 +169,7 @@ def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict
     unfinished = [source.name for source in log.sources() if source.state in ("claimed", "landed")]
     billed = {e.period for e in account if 0 <= e.period < period.number and e.disposition == Disposition.BILLED and e.rows}
     earlier = sorted(billed - set(closed))
+    later = sorted(number for number, state in closed.items() if state == "closed" and number > period.number)
     rejected = sum(e.rows for e in account if e.disposition == Disposition.REJECTED and e.period in (period.number, -1))
     balanced = totals.money["debit_nano"] == totals.money["credit_nano"]
     return [
@@ -177,6 +177,8 @@ def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict
                "meterline run --until-idle"),
         _check("earlier periods closed", PASS if not earlier else BLOCK, ", ".join(map(_label, earlier)) or "none open",
                f"meterline period close {_label(earlier[0])}" if earlier else ""),
+        _check("later periods open", PASS if not later else BLOCK, ", ".join(map(_label, later)) or "none closed",
+               "their bills took in no rounding from this one"),
         _check("every record has a price", PASS if not totals.unpriced else BLOCK, f"{totals.unpriced} without",
                "meterline tariff check"),
         _check("suspense worked", PASS if not rejected else WARN, f"{rejected} rejected", "meterline suspense list"),

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from accounts.account_order import BUSY_ACCOUNT, finish_runs
+from ingest.duplicate_index import PARTITIONS
+from schemas.hashing import mixed_number
 from schemas.kernels import kernel
 from schemas.reasons import Reason
 
@@ -17,12 +20,9 @@ _UNKNOWN = np.uint8(Reason.UNKNOWN_SERVICE)
 _NO_SERVICE = np.uint8(Reason.NO_SERVICE_AT_INSTANT)
 _CLOSED = np.uint8(Reason.PERIOD_CLOSED)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
-_PARTITION_MASK = np.uint64(63)
+_PARTITION_MASK = np.uint64(PARTITIONS - 1)
 _COUNT_BITS, _COUNT_MASK = np.uint64(16), np.uint64(0xFFFF)
 _BLOCK = 256
-BUSY_ACCOUNT = 512  # an account with more rows in a batch is sorted by comparison: insertion sort is quadratic
 
 
 @kernel()
@@ -45,8 +45,7 @@ def place_calls(  # type: ignore[no-untyped-def]
     for low in range(0, rows, _BLOCK):
         high = min(low + _BLOCK, rows)
         for i in range(low, high):
-            mixed = served_number[i] * _MIX
-            word = mixed ^ (mixed >> _HALF)
+            word = mixed_number(served_number[i])
             service_hash[i] = word
             met[i - low] = slots[word & mask, 0]
             span[i - low] = slots[word & mask, 1]
@@ -159,18 +158,5 @@ def order_partitions(starts, buckets, bucket_first_rank, rank, start_at, record_
             counts[a] += 1
     if busiest > BUSY_ACCOUNT:
         return busiest
-    for i in range(1, order.shape[0]):
-        row = order[i]
-        j = i - 1
-        while j >= 0 and rank[order[j]] == rank[row]:
-            other = order[j]
-            if start_at[other] < start_at[row]:
-                break
-            if start_at[other] == start_at[row] and (
-                record_hi[other] < record_hi[row] or (record_hi[other] == record_hi[row] and record_lo[other] < record_lo[row])
-            ):
-                break
-            order[j + 1] = other
-            j -= 1
-        order[j + 1] = row
+    finish_runs(rank, start_at, record_hi, record_lo, order)
     return busiest

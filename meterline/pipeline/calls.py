@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from accounts.account_order import BUSY_ACCOUNT
 from ingest.call_decoder import CallBatch
 from ingest.duplicate_index import NEW, OTHER_CONTENT, PARTITIONS, DuplicateIndex
 from meterline.pipeline.calendar import Calendar
-from meterline.pipeline.call_kernels import BUSY_ACCOUNT, gather, order_partitions, partition_rows, place_calls, scatter
+from meterline.pipeline.call_kernels import gather, order_partitions, partition_rows, place_calls, scatter
 from meterline.pipeline.rivals import CallRivals, Rivalry
 from meterline.pipeline.staged import Staged, StagedRows
 from meterline.pipeline.tally import count_rows

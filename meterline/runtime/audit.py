@@ -18,7 +18,7 @@ import pyarrow as pa
 from ingest.zip_member import is_zip, open_single_member
 from meterline.config import Config
 from meterline.pipeline.calendar import Calendar
-from meterline.reference import open_reference
+from meterline.reference import open_reference, pinned_notes
 from meterline.runtime.drops import sha256_of_file
 from meterline.store.snapshot import Snapshot
 from schemas import invariants
@@ -118,7 +118,9 @@ def _counted(frame: pl.DataFrame) -> pl.DataFrame:
 def _rows(config: Config, log: CommitLog, snapshot: Snapshot, deep: bool) -> tuple[list[Fault], str]:
     account = account_frame(log)
     read = [source for source in log.sources() if source.state == "done"]
-    collected = recounted(config, read) if deep else dict(account.group_by("source_id").agg(pl.col("rows").sum()).iter_rows())
+    collected = (
+        recounted(config, log, read) if deep else dict(account.group_by("source_id").agg(pl.col("rows").sum()).iter_rows())
+    )
     stored = stored_frame(snapshot, Calendar.of(config.zone, log))
     faults = invariants.rows_hold(collected, account, stored)
     return faults, f"{sum(collected.values()):,} records of {len(read)} files".replace(",", " ")
@@ -130,18 +132,18 @@ def _quantities(log: CommitLog, snapshot: Snapshot) -> tuple[list[Fault], str]:
     return invariants.quantities_hold(account, stored_frame(snapshot, Calendar.of(zone, log))), f"{account.height} places"
 
 
-def recounted(config: Config, sources: list[Source]) -> dict[int, int]:
+def recounted(config: Config, log: CommitLog, sources: list[Source]) -> dict[int, int]:
     """Source records of each file, counted from its raw bytes by other means than the readers': line ends and record marks."""
-    formats = {drop.name: drop for drop in config.drops}
-    reference_layouts = {drop.name: drop.layout for drop in config.drops}
+    pinned = pinned_notes(log)
+    layouts = config.data / "reference" / pinned["set"] / "layouts" if pinned else config.home
+    drops = {drop.name: drop for drop in config.drops}
     counts = {}
     for source in sources:
         path = config.landed / source.sha256[:2] / source.sha256
-        if formats[source.drop].format == "calls":
-            layout_path = reference_layouts[source.drop]
-            assert layout_path is not None
-            counts[source.source_id] = count_call_lines(path, layout_path)
-        else:
+        layout = drops[source.drop].layout if source.drop in drops else None
+        if layout is not None:
+            counts[source.source_id] = count_call_lines(path, layouts / layout.name)
+        elif source.drop in drops:
             raw = path.read_bytes()
             text = open_single_member(raw, source.name)[1] if is_zip(raw) else raw
             counts[source.source_id] = sum(line.startswith(b"300,") for line in text.splitlines())

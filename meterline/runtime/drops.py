@@ -59,13 +59,10 @@ class DropWatch:
     def claim(self, drop: Drop, path: Path) -> Source | None:
         """Claim a settled file by its content; returns its source if there is something to read.
 
-        A content that landed before is a duplicate file; one that was refused before is refused again.
+        A content that landed before is a duplicate file; one that was refused before is tried again.
         """
         digest = sha256_of_file(path)
         source = self.log.claim_source(digest, path.name, drop.name, path.stat().st_size)
-        if source.state == "refused":
-            self.set_aside_refused(path, "refused before: see the text beside the first copy")
-            return None
         target = self.landed_path(source)
         if target.exists():
             self.log.add_duplicate_file(digest, path.name)
@@ -101,14 +98,12 @@ class DropWatch:
         self.move_refused(source)
 
     def move_refused(self, source: Source) -> None:
-        reasons = dict(self.log.refusals())
-        self.set_aside_refused(self.landed_path(source), reasons.get(source.name, ""), source.name)
-
-    def set_aside_refused(self, path: Path, reason: str, name: str | None = None) -> None:
-        target = free_name(self.config.refused / (name or path.name))
-        text = f"{name or path.name} was refused; nothing of it was read.\n\n{reason}\n\nCorrect the file and drop it again.\n"
+        """Move a refused file beside a text that says why."""
+        target = free_name(self.config.refused / source.name)
+        reason = self.log.refusal(source.source_id)
+        text = f"{source.name} was refused; nothing of it was read.\n\n{reason}\n\nCorrect the file and drop it again.\n"
         durable_put(target.with_name(target.name + ".why.txt"), text.encode())
-        durable_move(path, target)
+        durable_move(self.landed_path(source), target)
 
 
 def _regular_files(folder: Path) -> Iterator[Path]:

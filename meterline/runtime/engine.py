@@ -7,7 +7,6 @@ and the next start folds again.
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -235,7 +234,6 @@ def open_engine(config: Config, report: Callable[[Progress], None] = lambda prog
     make_durable_folder(config.data)
     with _only_one(config.data / "engine.lock"):
         log = SqliteCommitLog(config.commit_log, config.data)
-        # compiled kernels and encoders free the GIL, so one thread more than cores would only add memory
         with ThreadPoolExecutor(config.threads) as pool:
             engine = Engine(config, log, DropWatch(config, log), report, pool)
             try:
@@ -243,7 +241,6 @@ def open_engine(config: Config, report: Callable[[Progress], None] = lambda prog
                 yield engine
             finally:
                 log.close()
-                gc.collect()
 
 
 @contextmanager

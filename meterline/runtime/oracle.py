@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -15,23 +16,19 @@ SAMPLE = 2_000
 
 
 def sampled_charges(reference: Reference, snapshot: Snapshot, *, sample: int = SAMPLE) -> pl.DataFrame:
-    """[record, charge_nano, oracle_nano] of up to `sample` live calls, spread evenly over the record ids."""
+    """[record, charge_nano, oracle_nano] of about `sample` live calls, spread evenly over the stored rows."""
     rows: list[dict[str, object]] = []
     total = sum(part.rows for file in snapshot.files("rated_calls") for part in file.parts)
-    every = max(total // sample, 1)
+    every, passed = max(total // sample, 1), 0
     for _, piece in snapshot.pieces("rated_calls"):
-        chosen = pa.array([row for row in range(piece.num_rows) if row % every == 0], pa.int64())  # typed: may be empty
-        for row in plain_rows(piece.take(chosen)):
-            rows.append(_priced(reference, row))
-        if len(rows) >= sample:
-            break
+        chosen = np.arange(-passed % every, piece.num_rows, every)
+        passed += piece.num_rows
+        rows += [_priced(reference, row) for row in plain_rows(piece.take(pa.array(chosen, pa.int64())))]
     return pl.DataFrame(rows, schema={"record": pl.String, "charge_nano": pl.Int64, "oracle_nano": pl.Int64})
 
 
 def _priced(reference: Reference, row: dict[str, int]) -> dict[str, object]:
     directory = reference.directory
-    import numpy as np
-
     assignment = directory.resolve_numbers(np.array([row["served_number"]], np.uint64), np.array([row["start_at"]], np.int64))[0]
     book = reference.book(row["start_at"], row["start_at"])
     price = exact_price(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from schemas.records import INTERVAL_DAYS, RATED_CALLS, RECORD_SCHEMA_VERSION, S
 from settlement.output_schemas import OUTPUT_SCHEMA_VERSION, OUTPUT_SCHEMAS, column
 
 FINANCE_FILE = "finance.duckdb"
+_REPLACED_VALID_S = 24 * 3_600  # whoever has the old finance file open may read on for a day
 
 # Views of the table `set_aside`, each with the dispositions that it shows.
 _ASIDE = {
@@ -97,6 +99,9 @@ def _row_account_file(config: Config, log: CommitLog) -> Path:
     frame.write_parquet(content)
     path = config.finance / f"row_account-{log.head():08d}.parquet"
     durable_put(path, content.getbuffer())
+    for older in config.finance.glob("row_account-*.parquet"):
+        if older != path and time.time() - older.stat().st_mtime > _REPLACED_VALID_S:
+            older.unlink()
     return path
 
 

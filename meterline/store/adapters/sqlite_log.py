@@ -227,6 +227,11 @@ class SqliteCommitLog:
                 "VALUES (?,?,?,?,'claimed',0)",
                 (sha256, name, drop, size_bytes),
             )
+            # a file that was refused is tried again: its layout or the reader may have been mended
+            self._db.execute(
+                "UPDATE sources SET state='claimed', faults='', name=?, drop_name=? WHERE sha256=? AND state='refused'",
+                (name, drop, sha256),
+            )
 
         self._write(body)
         return next(source for source in self._sources("WHERE sha256=?", (sha256,)))
@@ -259,6 +264,9 @@ class SqliteCommitLog:
 
     def duplicate_files(self) -> list[tuple[str, str]]:
         return list(self._db.execute("SELECT sha256, name FROM duplicate_files ORDER BY name").fetchall())
+
+    def refusal(self, source_id: int) -> str:
+        return str(self._db.execute("SELECT faults FROM sources WHERE source_id=?", (source_id,)).fetchone()[0])
 
     def refusals(self) -> list[tuple[str, str]]:
         return list(self._db.execute("SELECT name, faults FROM sources WHERE state='refused' ORDER BY name").fetchall())

@@ -100,7 +100,7 @@ def test_the_same_content_is_a_duplicate_file_under_any_name(watch: DropWatch) -
     assert len(watch.log.sources()) == 1
 
 
-def test_a_refused_file_lies_beside_the_reason_and_is_refused_again(watch: DropWatch) -> None:
+def test_a_refused_file_lies_beside_the_reason_and_is_tried_again(watch: DropWatch) -> None:
     drop = watch.config.drops[0]
     source = watch.claim(drop, _drop(watch, "a.csv", b"nonsense"))
     assert source is not None
@@ -113,8 +113,11 @@ def test_a_refused_file_lies_beside_the_reason_and_is_refused_again(watch: DropW
         "Correct the file and drop it again.\n"
     )
     assert not watch.landed_path(source).exists()
-    assert watch.claim(drop, _drop(watch, "again.csv", b"nonsense")) is None
+    again = watch.claim(drop, _drop(watch, "again.csv", b"nonsense"))  # its layout may have been mended
+    assert again is not None and (again.state, again.name) == ("landed", "again.csv") and watch.log.refusals() == []
+    watch.refuse(again, RefusedFileError(Fault("again.csv, line 1", "still no record")))
     assert _folder(watch, "refused") == ["a.csv", "a.csv.why.txt", "again.csv", "again.csv.why.txt"]
+    assert "still no record" in (watch.config.refused / "again.csv.why.txt").read_text()
     assert watch.claim(drop, _drop(watch, "a.csv", b"corrected")) is not None
 
 
