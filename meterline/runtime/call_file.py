@@ -10,7 +10,6 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ingest.call_columns import BYTE_ORDER_MARK
 from ingest.call_decoder import UNBROKEN_BYTES_MAX, UNKNOWN_KIND, CallBatch, CallDecoder
 from schemas.errors import RefusedFileError
 from schemas.hashing import record_id_of
@@ -47,7 +46,7 @@ class CallFileReader:
         """
         with path.open("rb", buffering=0) as content:
             if position:
-                decoder.bind_header(content.read(_HEADER_BYTES_MAX).removeprefix(BYTE_ORDER_MARK).split(b"\n", 1)[0])
+                decoder.bind_header(content.read(_HEADER_BYTES_MAX).split(b"\n", 1)[0])
                 content.seek(position)
             filled, done = 0, False
             while not done:
