@@ -14,10 +14,12 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.first_pass import RatedCalls, rate_calls
-from rating.tariff import Destination, Rate, Rounding, Rule, ServiceKind, Tariff, TariffVersion, Tier, Window
+from rating.calls.first_pass import RatedCalls, rate_calls
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.call_terms import Destination, Rate, Rule
+from rating.language.shared_terms import Rounding, ServiceKind, Tier, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.quantities import UsageKind
 from schemas.zones import instant_us
 from tests.reference.rating_twin import RatingTwin

@@ -20,9 +20,9 @@ from accounts.reference_files import read_accounts, read_services
 from ingest.call_layouts import CallLayout, load_call_layout
 from meterline.config import CONFIG_NAME, Config
 from meterline.store.durable import durable_put, durable_put_all, sha256_hex
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.tariff import Tariff
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.tariff import Tariff
 from rating.tariff_files import load_tariffs
 from schemas.errors import ConfigurationError, Fault
 from schemas.ports import CommitDraft, CommitLog

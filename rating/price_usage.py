@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.explain import explain_call
-from rating.first_pass import rate_calls
-from rating.intervals import determine_intervals, line_amount_nano
-from rating.rates_text import quantity_text
-from rating.tariff import ServiceKind, Tariff
-from rating.written_values import UNITS, base_units
+from rating.calls.explain import explain_call
+from rating.calls.first_pass import rate_calls
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.rates_text import quantity_text
+from rating.language.shared_terms import ServiceKind
+from rating.language.tariff import Tariff
+from rating.language.written_values import UNITS, base_units
+from rating.utility.intervals import determine_intervals, line_amount_nano
 from schemas.errors import Fault, MeterlineError
 from schemas.money import amount_text
 from schemas.numbers import packed_number

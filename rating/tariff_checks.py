@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rating.prefixes import compile_prefixes
-from rating.tariff import Tariff
-from rating.timeline import Timeline, compile_timeline
-from rating.winners import CALL_KIND_COUNT, RuleRow, call_candidates, energy_candidates, resolve, rule_rows
+from rating.compiled.prefixes import compile_prefixes
+from rating.compiled.timeline import Timeline, compile_timeline
+from rating.compiled.winners import CALL_KIND_COUNT, RuleRow, call_candidates, energy_candidates, resolve, rule_rows
+from rating.language.tariff import Tariff
 from schemas.errors import Fault
 from schemas.quantities import UsageKind
 from schemas.zones import US_PER_S, moment_of, zone_of, zone_table

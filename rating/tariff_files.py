@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rating.tariff import Tariff
+from rating.language.tariff import Tariff
+from rating.language.tariff_reader import read_tariff
+from rating.language.yaml_places import compose_file
 from rating.tariff_checks import level_rule_faults, tariff_warnings
-from rating.tariff_reader import read_tariff
-from rating.yaml_places import compose_file
 from schemas.errors import ConfigurationError, Fault
 
 SUFFIXES = (".yaml", ".yml")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rating.tariff import Tariff
+from rating.language.tariff import Tariff
 
 _SPAN = {"tariff_id": pl.String, "version_from_at": pl.Int64, "version_to_at": pl.Int64, "name": pl.String}
 

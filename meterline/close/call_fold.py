@@ -13,10 +13,10 @@ import pyarrow as pa
 from accounts.account_order import account_order
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
-from rating.allowances import allowance_grants
-from rating.book import TariffBook
-from rating.first_pass import rate_calls
-from rating.second_pass import DiscountedCalls, discount_calls
+from rating.calls.allowances import allowance_grants
+from rating.calls.first_pass import rate_calls
+from rating.calls.second_pass import DiscountedCalls, discount_calls
+from rating.compiled.book import TariffBook
 from schemas.periods import Period
 from schemas.quantities import UsageKind
 from schemas.raw_slices import number_texts

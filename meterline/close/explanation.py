@@ -13,7 +13,7 @@ from meterline.config import Config
 from meterline.pipeline.rivals import Key, StoredRow, stored_versions
 from meterline.runtime.raw_records import RawRecords
 from meterline.store.snapshot import Snapshot
-from rating.explain import explain_call
+from rating.calls.explain import explain_call
 from schemas.errors import Fault, MeterlineError
 from schemas.hashing import hex_id
 from schemas.money import amount_text, minor_digits

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
-from rating.intervals import determine_intervals, line_amount_nano
+from rating.utility.intervals import determine_intervals, line_amount_nano
 from schemas.money import NANO, amount_text
 from schemas.periods import Period
 from schemas.quantities import UsageKind

@@ -20,7 +20,7 @@ from meterline.pipeline.staged import Staged, StagedRows
 from meterline.pipeline.tally import count_rows
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
-from rating.first_pass import RatedCalls, rate_calls
+from rating.calls.first_pass import RatedCalls, rate_calls
 from schemas.ports import FilePart, Source
 from schemas.raw_slices import number_texts, raw_slices
 from schemas.reasons import Disposition, Reason

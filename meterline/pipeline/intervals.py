@@ -23,7 +23,7 @@ from meterline.pipeline.staged import Staged, StagedRows
 from meterline.pipeline.tally import count_rows
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
-from rating.intervals import determine_intervals
+from rating.utility.intervals import determine_intervals
 from schemas.hashing import record_id_of, text_words
 from schemas.ports import Source
 from schemas.quantities import UsageKind

@@ -9,7 +9,7 @@ import pyarrow as pa
 from meterline.pipeline.rivals import plain_rows
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
-from rating.exact_price import exact_price
+from rating.calls.exact_price import exact_price
 from schemas.hashing import hex_id
 
 SAMPLE = 2_000

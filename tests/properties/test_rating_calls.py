@@ -10,23 +10,12 @@ import numpy as np
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from rating.compiler import compile_book
-from rating.explain import explain_call
-from rating.first_pass import rate_calls
-from rating.tariff import (
-    DAY_US,
-    Cap,
-    Destination,
-    PricedAt,
-    Rate,
-    Rounding,
-    Rule,
-    ServiceKind,
-    Tariff,
-    TariffVersion,
-    Tier,
-    Window,
-)
+from rating.calls.explain import explain_call
+from rating.calls.first_pass import rate_calls
+from rating.compiled.compiler import compile_book
+from rating.language.call_terms import Cap, Destination, Rate, Rule
+from rating.language.shared_terms import DAY_US, PricedAt, Rounding, ServiceKind, Tier, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.errors import ConfigurationError
 from schemas.numbers import EMPTY_NUMBER, packed_number
 from schemas.quantities import UsageKind

@@ -11,13 +11,16 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rating.allowances import Grants, allowance_grants
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.first_pass import rate_calls
-from rating.intervals import determine_intervals
-from rating.second_pass import discount_calls
-from rating.tariff import Allowance, Discount, DiscountTier, EnergyPrice, Rounding, ServiceKind, Tariff, TariffVersion, Tier
+from rating.calls.allowances import Grants, allowance_grants
+from rating.calls.first_pass import rate_calls
+from rating.calls.second_pass import discount_calls
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.call_terms import Allowance, Discount, DiscountTier
+from rating.language.shared_terms import Rounding, ServiceKind, Tier
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
+from rating.utility.intervals import determine_intervals
 from schemas.numbers import packed_number
 from schemas.periods import period_number, period_of
 from schemas.quantities import UsageKind

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from rating.tariff import PricedAt, Rate, Rounding, Rule, Tariff, TariffVersion, Window
+from rating.language.call_terms import Rate, Rule
+from rating.language.shared_terms import PricedAt, Rounding, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.quantities import INT64_MAX, UsageKind
 from schemas.reasons import Reason
 from schemas.zones import moment_of, zone_of

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rating.compiler import compile_book
-from rating.first_pass import BLOCK, RatedCalls, rate_calls
-from rating.prefixes import compile_prefixes, match_block, node_of_number
+from rating.calls.first_pass import BLOCK, RatedCalls, rate_calls
+from rating.compiled.compiler import compile_book
+from rating.compiled.prefixes import compile_prefixes, match_block, node_of_number
 from rating.tariff_files import load_tariffs
 from rating.terms import commercial_terms
 from schemas.errors import ConfigurationError, MeterlineError

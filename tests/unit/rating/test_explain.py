@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.explain import explain_call
-from rating.first_pass import rate_calls
-from rating.rule_arrays import weights_of
+from rating.calls.explain import explain_call
+from rating.calls.first_pass import rate_calls
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.compiled.rule_arrays import weights_of
 from rating.tariff_files import load_tariffs
 from schemas.numbers import EMPTY_NUMBER, packed_number
 from schemas.reasons import Reason

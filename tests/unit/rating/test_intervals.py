@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.intervals import determine_intervals, line_amount_nano
-from rating.tariff import EnergyPrice, Rounding, ServiceKind, Tariff, TariffVersion, Tier, Window
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.shared_terms import Rounding, ServiceKind, Tier, Window
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from rating.tariff_files import load_tariffs
+from rating.utility.intervals import determine_intervals, line_amount_nano
 from schemas.errors import MeterlineError
 from schemas.reasons import Reason
 from tests.unit.rating.worked_tariffs import HOUR_US, YEAR, local, nano

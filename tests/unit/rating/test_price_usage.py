@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rating.language.tariff import Tariff
 from rating.price_usage import PRICED_SCHEMA, price_usage
-from rating.tariff import Tariff
 from rating.tariff_files import load_tariff
 from schemas.errors import MeterlineError
 

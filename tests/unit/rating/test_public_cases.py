@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rating.compiler import compile_book
-from rating.explain import explain_call
-from rating.first_pass import rate_calls
-from rating.tariff import DAY_US, Cap, Destination, Rate, Rounding, Rule, ServiceKind, Tariff, TariffVersion, Tier, Window
-from rating.timeline import compile_timeline
+from rating.calls.explain import explain_call
+from rating.calls.first_pass import rate_calls
+from rating.compiled.compiler import compile_book
+from rating.compiled.timeline import compile_timeline
+from rating.language.call_terms import Cap, Destination, Rate, Rule
+from rating.language.shared_terms import DAY_US, Rounding, ServiceKind, Tier, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.money import round_ratio
 from schemas.numbers import packed_number
 from schemas.quantities import UsageKind

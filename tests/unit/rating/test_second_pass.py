@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rating.allowances import Grants, allowance_grants
-from rating.book import TariffBook
-from rating.first_pass import rate_calls
-from rating.second_pass import DiscountedCalls, DiscountState, discount_calls
-from rating.tariff import Allowance, Discount, DiscountTier, Tariff
+from rating.calls.allowances import Grants, allowance_grants
+from rating.calls.first_pass import rate_calls
+from rating.calls.second_pass import DiscountedCalls, DiscountState, discount_calls
+from rating.compiled.book import TariffBook
+from rating.language.call_terms import Allowance, Discount, DiscountTier
+from rating.language.tariff import Tariff
 from schemas.errors import MeterlineError
 from schemas.numbers import packed_number
 from schemas.periods import Period, period_number, period_of

@@ -8,9 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rating.explain import explain_call
-from rating.first_pass import rate_calls
-from rating.tariff import PricedAt, Rate, Rule, Tariff, Tier, Window
+from rating.calls.explain import explain_call
+from rating.calls.first_pass import rate_calls
+from rating.language.call_terms import Rate, Rule
+from rating.language.shared_terms import PricedAt, Tier, Window
+from rating.language.tariff import Tariff
 from schemas.numbers import packed_number
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason

@@ -6,25 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rating.book import TariffBook
-from rating.compiler import compile_book
-from rating.tariff import (
-    DAY_US,
-    FOREVER_AT,
-    Allowance,
-    Cap,
-    Destination,
-    Discount,
-    PricedAt,
-    Rate,
-    Rounding,
-    Rule,
-    ServiceKind,
-    Tariff,
-    TariffVersion,
-    Tier,
-    Window,
-)
+from rating.compiled.book import TariffBook
+from rating.compiled.compiler import compile_book
+from rating.language.call_terms import Allowance, Cap, Destination, Discount, Rate, Rule
+from rating.language.shared_terms import DAY_US, FOREVER_AT, PricedAt, Rounding, ServiceKind, Tier, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.quantities import UsageKind
 from schemas.zones import instant_us, zone_of
 

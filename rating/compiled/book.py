@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.increments import LADDER
-from rating.prefixes import PrefixTable
-from rating.tariff import Allowance, Discount, Rate, Rounding, Tariff
+from rating.calls.increments import LADDER
+from rating.compiled.prefixes import PrefixTable
+from rating.language.call_terms import Allowance, Discount, Rate
+from rating.language.shared_terms import Rounding
+from rating.language.tariff import Tariff
 from schemas.quantities import UsageKind
 
 I32 = npt.NDArray[np.int32]

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rating.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
-from rating.energy_items import energy_items_of
-from rating.increments import NEVER
-from rating.prefixes import PrefixTable, compile_prefixes
-from rating.rule_arrays import rule_arrays
-from rating.tariff import Discount, PricedAt, Tariff
-from rating.tariff_checks import price_numbers
-from rating.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
-from rating.winners import (
+from rating.calls.increments import NEVER
+from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
+from rating.compiled.energy_items import energy_items_of
+from rating.compiled.prefixes import PrefixTable, compile_prefixes
+from rating.compiled.rule_arrays import rule_arrays
+from rating.compiled.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
+from rating.compiled.winners import (
     CALL_KIND_COUNT,
     NO_RATE_FOR_DESTINATION,
     Level,
@@ -25,6 +23,10 @@ from rating.winners import (
     resolve,
     rule_rows,
 )
+from rating.language.call_terms import Discount
+from rating.language.shared_terms import PricedAt
+from rating.language.tariff import Tariff
+from rating.tariff_checks import price_numbers
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 

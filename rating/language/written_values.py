@@ -9,8 +9,8 @@ import re
 from datetime import date, datetime
 from fractions import Fraction
 
-from rating.tariff import DAY_US
-from rating.yaml_places import Place, close_match
+from rating.language.shared_terms import DAY_US
+from rating.language.yaml_places import Place, close_match
 from schemas.errors import MeterlineError
 from schemas.money import nano_of
 from schemas.quantities import UsageKind, exact_int

@@ -10,12 +10,15 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 
-from rating.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
-from rating.read_rounding import read_rounding
-from rating.read_terms import read_energy, read_fees, read_taxes, read_windows
-from rating.tariff import FOREVER_AT, PricedAt, ServiceKind, Tariff, TariffVersion
-from rating.written_values import instant_at
-from rating.yaml_places import Fields, Place
+from rating.language.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
+from rating.language.read_energy import read_energy
+from rating.language.read_rounding import read_rounding
+from rating.language.read_terms import read_fees, read_taxes
+from rating.language.read_windows import read_windows
+from rating.language.shared_terms import FOREVER_AT, PricedAt, ServiceKind
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.written_values import instant_at
+from rating.language.yaml_places import Fields, Place
 from schemas.errors import MeterlineError
 from schemas.zones import zone_of
 

@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from rating.book import BookRule, TariffBook
-from rating.increments import BY_START, NEVER
-from rating.prefixes import node_of_number
-from rating.rule_arrays import weights_of
-from rating.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
+from rating.calls.increments import BY_START, NEVER
+from rating.compiled.book import BookRule, TariffBook
+from rating.compiled.prefixes import node_of_number
+from rating.compiled.rule_arrays import weights_of
+from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.money import round_ratio
 from schemas.quantities import INT64_MAX
 from schemas.reasons import Reason

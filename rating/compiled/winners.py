@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rating.prefixes import ROOT_NODE, PrefixTable
-from rating.tariff import Destination, EnergyPrice, Rate, Rounding, Rule, Tariff, TariffVersion
-from rating.timeline import NO_VERSION, Pattern
-from rating.written_values import WEIGHT_MAX
+from rating.compiled.prefixes import ROOT_NODE, PrefixTable
+from rating.compiled.timeline import NO_VERSION, Pattern
+from rating.language.call_terms import Destination, Rate, Rule
+from rating.language.shared_terms import Rounding
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
+from rating.language.written_values import WEIGHT_MAX
 from schemas.quantities import UsageKind
 
 NO_RATE_AT_INSTANT = -1  # the destination has rules in this version, none of them now

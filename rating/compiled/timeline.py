@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rating.tariff import DAY_US, Tariff, TariffVersion, Window
+from rating.language.shared_terms import DAY_US, Window
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.zones import ZoneTable, zone_table
 
 NO_VERSION = -1

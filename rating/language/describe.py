@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from rating.rates_text import quantity_text, rate_lines
-from rating.tariff import DAY_US, FOREVER_AT, Allowance, EnergyPrice, Fee, Rule, Tariff, TariffVersion, Window
-from rating.winners import distinct_rates
+from rating.compiled.winners import distinct_rates
+from rating.language.call_terms import Allowance, Rule
+from rating.language.rates_text import quantity_text, rate_lines
+from rating.language.shared_terms import DAY_US, FOREVER_AT, Fee, Window
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 from schemas.zones import moment_of, zone_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rating.tariff import Rate, Tier
-from rating.written_values import UNITS
+from rating.language.call_terms import Rate
+from rating.language.shared_terms import Tier
+from rating.language.written_values import UNITS
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rating.book import EnergyItem
-from rating.rates_text import quantity_text
-from rating.tariff import EnergyPrice, Tariff, TariffVersion
+from rating.compiled.book import EnergyItem
+from rating.language.rates_text import quantity_text
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from schemas.quantities import UsageKind
 
 

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rating.book import INDEX_BITS, TariffBook
-from rating.columns import kernel_column, refuse_row
-from rating.exact_price import exact_price
-from rating.increments import (
+from rating.calls.exact_price import exact_price
+from rating.calls.increments import (
     BY_START,
     NEEDS_EXACT,
     RULE_WORDS,
@@ -25,8 +23,10 @@ from rating.increments import (
     elapsed_at,
     price_call,
 )
-from rating.prefixes import match_block
-from rating.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
+from rating.compiled.book import INDEX_BITS, TariffBook
+from rating.compiled.columns import kernel_column, refuse_row
+from rating.compiled.prefixes import match_block
+from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.errors import Fault, MeterlineError
 from schemas.kernels import inline_kernel, kernel
 from schemas.reasons import Reason

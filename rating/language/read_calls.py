@@ -5,21 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rating.decks import DeckColumns, read_deck
-from rating.rates_text import quantity_text
-from rating.read_rounding import read_rounding
-from rating.tariff import (
-    Allowance,
-    Cap,
-    Destination,
-    Discount,
-    DiscountTier,
-    Rate,
-    Rule,
-    Tier,
-)
-from rating.written_values import UNITS, WEIGHT_MAX, amount, boolean, parts_per_million, quantity, whole
-from rating.yaml_places import Fields, Place
+from rating.language.call_terms import Allowance, Cap, Destination, Discount, DiscountTier, Rate, Rule
+from rating.language.decks import DeckColumns, read_deck
+from rating.language.rates_text import quantity_text
+from rating.language.read_rounding import read_rounding
+from rating.language.shared_terms import Tier
+from rating.language.written_values import UNITS, WEIGHT_MAX, amount, boolean, parts_per_million, quantity, whole
+from rating.language.yaml_places import Fields, Place
 from schemas.errors import MeterlineError
 from schemas.money import amount_text
 from schemas.numbers import DIGITS_MAX

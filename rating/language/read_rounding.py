@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rating.tariff import Rounding
-from rating.written_values import whole
-from rating.yaml_places import Place
+from rating.language.shared_terms import Rounding
+from rating.language.written_values import whole
+from rating.language.yaml_places import Place
 
 ROUNDING_MODES = ("up", "down", "half_up", "half_even", "none")
 

@@ -9,9 +9,9 @@ from math import lcm
 
 import numpy as np
 
-from rating.book import I64, BookRule
-from rating.increments import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
-from rating.tariff import Rate
+from rating.calls.increments import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
+from rating.compiled.book import I64, BookRule
+from rating.language.call_terms import Rate
 from schemas.quantities import UsageKind
 
 # Each rule alone stays below 2**60, so a call over several rules stays below 2**61 and twice its rest below 2**62.

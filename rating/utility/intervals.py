@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rating.book import INDEX_BITS, TariffBook
-from rating.columns import kernel_column, refuse_row
-from rating.tariff import Rounding
+from rating.compiled.book import INDEX_BITS, TariffBook
+from rating.compiled.columns import kernel_column, refuse_row
+from rating.language.shared_terms import Rounding
 from schemas.errors import Fault, MeterlineError
 from schemas.kernels import kernel
 from schemas.money import round_ratio

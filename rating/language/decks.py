@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rating.rates_text import rate_text
-from rating.tariff import Rate, Tier
-from rating.written_values import base_units
+from rating.language.call_terms import Rate
+from rating.language.rates_text import rate_text
+from rating.language.shared_terms import Tier
+from rating.language.written_values import base_units
 from schemas.errors import ConfigurationError, Fault
 from schemas.money import nano_of
 from schemas.numbers import DIGITS_MAX

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rating.allowances import Grants, spend_allowances
-from rating.book import INDEX_BITS, TariffBook
-from rating.columns import kernel_column, refuse_row
-from rating.discounts import apply_ladders
-from rating.exact_price import exact_price
+from rating.calls.allowances import Grants, spend_allowances
+from rating.calls.discounts import apply_ladders
+from rating.calls.exact_price import exact_price
+from rating.compiled.book import INDEX_BITS, TariffBook
+from rating.compiled.columns import kernel_column, refuse_row
 from schemas.errors import ConservationError, Fault, MeterlineError
 
 I32 = npt.NDArray[np.int32]

@@ -1,0 +1,1 @@
+"""Calls, messages and volumes: first pass, second pass, explanation."""

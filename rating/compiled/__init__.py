@@ -1,0 +1,1 @@
+"""Tariffs as flat arrays: timelines, prefixes, winners and price rows."""

@@ -1,0 +1,1 @@
+"""What a tariff says: values, the YAML reader, and the text that people read."""

@@ -1,0 +1,1 @@
+"""Metered energy: billing determinants and the elements of a utility bill."""
