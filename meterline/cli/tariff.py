@@ -44,7 +44,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 @_JSON
 def show(tariff_file: Path, as_json: bool) -> None:
     """Show TARIFF as a person reads it: versions, windows, prices, allowances, fees, taxes."""
-    from rating.language.describe import describe_tariff
+    from rating.describe import describe_tariff
     from rating.tariff_files import load_tariff
 
     tariff = load_tariff(tariff_file)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.calls.increments import NEEDS_EXACT, SCALE_SHIFT, booked_nano, elapsed_at, price_call
+from rating.calls.increments import NEEDS_EXACT, booked_nano, elapsed_at, price_call
 from rating.compiled.book import BookAllowance, TariffBook
 from rating.compiled.prefixes import node_of_number
+from rating.compiled.rule_layout import SCALE_SHIFT
 from rating.compiled.winners import CALL_KIND_COUNT
 from schemas.kernels import kernel
 from schemas.periods import Period

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rating.calls.increments import LADDER
+from rating.compiled.rule_layout import LADDER
 from schemas.kernels import kernel
 
 _MILLION = 1_000_000

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from rating.calls.increments import BY_START, NEVER
 from rating.compiled.book import BookRule, TariffBook
 from rating.compiled.prefixes import node_of_number
 from rating.compiled.rule_arrays import weights_of
+from rating.compiled.rule_layout import BY_START, NEVER
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.money import round_ratio
 from schemas.quantities import INT64_MAX

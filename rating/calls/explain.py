@@ -8,9 +8,10 @@ from fractions import Fraction
 import numpy as np
 
 from rating.calls.exact_price import PricedSegment, booked_exact, exact_price
-from rating.calls.increments import NEEDS_EXACT, SCALE_SHIFT, price_call
+from rating.calls.increments import NEEDS_EXACT, price_call
 from rating.compiled.book import TariffBook
 from rating.compiled.prefixes import node_of_number
+from rating.compiled.rule_layout import SCALE_SHIFT
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from rating.language.rates_text import quantity_text
 from schemas.money import NANO, amount_text

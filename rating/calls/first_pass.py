@@ -12,20 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.calls.exact_price import exact_price
-from rating.calls.increments import (
-    BY_START,
-    NEEDS_EXACT,
-    RULE_WORDS,
-    SCALE_SHIFT,
-    SHORT,
-    U_LOW,
-    booked_nano,
-    elapsed_at,
-    price_call,
-)
+from rating.calls.increments import NEEDS_EXACT, U_LOW, booked_nano, elapsed_at, price_call
 from rating.compiled.book import INDEX_BITS, TariffBook
 from rating.compiled.columns import kernel_column, refuse_row
 from rating.compiled.prefixes import match_block
+from rating.compiled.rule_layout import BY_START, RULE_WORDS, SCALE_SHIFT, SHORT
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.errors import Fault, MeterlineError
 from schemas.kernels import inline_kernel, kernel

@@ -1,19 +1,6 @@
 """The price of one call by increments: the loop of reference rating §3 over exact integers, and the rounding of its total.
 
-A rule row holds 8 integers, one cache line. D is the common denominator of a tariff's weights for a kind of usage, g the booked
-step in nano-units:
-
-    0 flags   rounding mode | free cap << 4 | priced by its start << 5 | short << 6 | place of its scale row << 8
-    1 fee * D
-    2 safe    the largest quantity for which no product or sum can leave int64; -1: priced exactly in Python
-    3 start of tier 1 (NEVER if none)
-    4 increments of tiers 0 and 1, the second << 32 (where short)
-    5 weight of tier 0 * D           6 weight of tier 1 * D
-    7 place of its further words
-
-*Short* marks a rule whose call has at most two tiers and neither cap nor minimum; both increments then fit 31 bits.
-Scale rows: q = g * D, g, D. Further words: minimum * D, cap * D (NEVER if none), discount ladder (-1 none), then tier rows
-(start, increment, weight * D) and a last one that starts at NEVER.
+The rows are those of `rating.compiled.rule_layout`.
 """
 
 from __future__ import annotations
@@ -23,19 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rating.compiled.rule_layout import BY_START, CAP, FREE_CAP, MINIMUM, MODE_BITS, TIERS
 from schemas.kernels import inline_kernel
 from schemas.reasons import Reason
 
-RULE_WORDS = 8
-MINIMUM, CAP, LADDER, TIERS = 0, 1, 2, 3  # further words
-NEVER = 2**62
-MODES = ("up", "down", "half_up", "half_even")
-FREE_CAP, BY_START, SHORT = 1 << 4, 1 << 5, 1 << 6
-SCALE_SHIFT = 8
 U_LOW = np.uint64(2**32 - 1)
 NEEDS_EXACT = 255  # a status inside the room only: the row goes to the big-integer path
 _NO_RATE_AT_INSTANT = int(Reason.NO_RATE_AT_INSTANT)
-_MODE_BITS = 15
 _UP, _DOWN, _HALF_UP = 0, 1, 2
 
 I64 = npt.NDArray[np.int64]
@@ -48,7 +29,7 @@ def booked_nano(total: int, flags: int, q: int, g: int) -> int:
     magnitude = abs(total)
     steps = magnitude // q
     rest = magnitude - steps * q
-    mode = flags & _MODE_BITS
+    mode = flags & MODE_BITS
     if mode == _UP:
         steps += rest > 0
     elif mode != _DOWN:

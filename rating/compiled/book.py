@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.calls.increments import LADDER
 from rating.compiled.prefixes import PrefixTable
+from rating.compiled.rule_layout import LADDER
 from rating.language.call_terms import Allowance, Discount, Rate
 from rating.language.shared_terms import Rounding
 from rating.language.tariff import Tariff

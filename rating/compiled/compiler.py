@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rating.calls.increments import NEVER
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.prefixes import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
+from rating.compiled.rule_layout import NEVER
 from rating.compiled.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
 from rating.compiled.winners import (
     CALL_KIND_COUNT,

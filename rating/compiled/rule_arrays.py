@@ -9,8 +9,8 @@ from math import lcm
 
 import numpy as np
 
-from rating.calls.increments import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
 from rating.compiled.book import I64, BookRule
+from rating.compiled.rule_layout import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
 from rating.language.call_terms import Rate
 from schemas.quantities import UsageKind
 

@@ -18,6 +18,7 @@ PLANTED = {
     "no room imports meterline": ("settlement/planted.py", "import meterline.config"),
     "neither tests nor benchmarks": ("meterline/planted.py", "import benchmarks"),
     "under an adapters folder only": ("meterline/close/planted.py", "import sqlite3"),
+    "inside rating": ("rating/language/planted.py", "import rating.calls.increments"),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rating.language.describe import describe_tariff
+from rating.describe import describe_tariff
 from rating.tariff_files import check_tariff, load_tariff, load_tariffs
 from schemas.errors import ConfigurationError
 from schemas.quantities import UsageKind
