@@ -16,16 +16,17 @@ def commercial_terms(tariffs: Sequence[Tariff]) -> tuple[pl.DataFrame, pl.DataFr
 
     Returns:
         fees: tariff_id, version_from_at, version_to_at (microseconds UTC, open = the largest int64), name, amount_nano, prorate.
-        taxes: tariff_id, version_from_at, version_to_at, name, rate_ppm.
+        taxes: tariff_id, version_from_at, version_to_at, name, rate_ppm, of_items (the items that it applies to; empty is all).
     """
-    fees, taxes = [], []
+    fees: list[tuple[object, ...]] = []
+    taxes: list[tuple[object, ...]] = []
     for tariff in tariffs:
         for version in tariff.versions:
             span = (tariff.tariff_id, version.effective_from_at, version.effective_to_at)
             fees += [(*span, fee.name, fee.amount_nano, fee.prorate) for fee in version.fees]
-            taxes += [(*span, tax.name, tax.ppm) for tax in version.taxes]
+            taxes += [(*span, tax.name, tax.ppm, []) for tax in version.taxes]
     order = ("tariff_id", "version_from_at", "name")
     return (
         pl.DataFrame(fees, schema={**_SPAN, "amount_nano": pl.Int64, "prorate": pl.Boolean}, orient="row").sort(order),
-        pl.DataFrame(taxes, schema={**_SPAN, "rate_ppm": pl.Int64}, orient="row").sort(order),
+        pl.DataFrame(taxes, schema={**_SPAN, "rate_ppm": pl.Int64, "of_items": pl.List(pl.String)}, orient="row").sort(order),
     )

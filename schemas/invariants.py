@@ -100,13 +100,13 @@ def _places_agree(
 def money_holds(sums: Mapping[str, int]) -> list[Fault]:
     """I3, in nano-units and without tolerance.
 
-    Args: `rated` (list price of all charges), `allowance`, `discount`, `net` (charges), `fees`, `tax`, `lines_exact`,
-        `lines_rounded`, `bills`, `carried_in`, `carried_out`, `debits`, `credits`, `receivable`.
+    Args: `rated` (list price of all charges), `allowance`, `discount`, `net` (charges), `fees`, `service` (other charges of
+        services), `tax`, `lines_exact`, `lines_rounded`, `bills`, `carried_in`, `carried_out`, `debits`, `credits`, `receivable`.
     """
     s = sums
     laws = [
         ("charges", "rated - allowances - discounts", s["rated"] - s["allowance"] - s["discount"], s["net"]),
-        ("lines", "charges + fees + tax", s["net"] + s["fees"] + s["tax"], s["lines_exact"]),
+        ("lines", "charges + fees + service charges + tax", s["net"] + s["fees"] + s["service"] + s["tax"], s["lines_exact"]),
         ("rounding", "carried in + exact - rounded", s["carried_in"] + s["lines_exact"] - s["lines_rounded"], s["carried_out"]),
         ("bills", "sum of rounded lines", s["lines_rounded"], s["bills"]),
         ("journal", "debits", s["debits"], s["credits"]),

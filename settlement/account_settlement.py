@@ -18,6 +18,7 @@ from settlement.fees import fee_lines
 from settlement.frames import CARRIED, check_inputs
 from settlement.journal import postings_of
 from settlement.rounding import residues, rounding_lines
+from settlement.service_charges import no_service_charges, service_charge_lines
 from settlement.taxes import tax_lines
 from settlement.usage_lines import usage_and_discount_lines
 
@@ -39,6 +40,7 @@ def settle_accounts(
     fees: pl.DataFrame,
     taxes: pl.DataFrame,
     carried: pl.DataFrame,
+    service_charges: pl.DataFrame | None = None,
     *,
     period: Period,
     issue_on: date,
@@ -49,6 +51,7 @@ def settle_accounts(
 
     Args:
         usage_items, contracts, accounts, fees, taxes, carried: frames with the columns of `settlement.frames`, in any order;
+            None of `service_charges` is no rows;
             `fees` may have a `version` label (String) as usage items do, else a version is named by its first instant.
         period: the billing period; its local days are the divisor of proration.
         issue_on: the date on the bills, an input so that no clock is read.
@@ -63,7 +66,8 @@ def settle_accounts(
     """
     assert len(day_starts) == period.days + 1, "one midnight per local day and the end"
     assert day_starts[0] == period.start_at and day_starts[-1] == period.end_at and bool(np.all(np.diff(day_starts) > 0))
-    check_inputs(usage_items, contracts, accounts, fees, taxes, carried)
+    charges = no_service_charges() if service_charges is None else service_charges
+    check_inputs(usage_items, contracts, accounts, fees, taxes, carried, charges)
     units = minor_units(accounts["currency"].unique())
     seed = tenant_seed(tenant)
 
@@ -71,6 +75,7 @@ def settle_accounts(
         [
             usage_and_discount_lines(usage_items),
             fee_lines(contracts, accounts, fees, period=period, day_starts=day_starts),
+            service_charge_lines(charges),
         ]
     )
     net = with_payer(parts, accounts, units)

@@ -11,7 +11,7 @@ import polars as pl
 
 from schemas.errors import ConfigurationError, Fault
 from schemas.money import amount_text, minor_digits, nano_text
-from settlement.bill_lines import LineKind
+from settlement.line_kinds import LineKind
 from settlement.taxes import rate_text
 
 DOCUMENT_VERSION = 1
@@ -93,7 +93,9 @@ def _line_json(line: Row, digits: int) -> dict[str, Any]:
         document |= {"base": amount_text(line["base_nano"]), "rate_ppm": str(line["rate_ppm"])}
     if line["kind"] in (LineKind.USAGE.value, LineKind.DISCOUNT.value):
         document["usage_kind"] = line["usage_kind"]
-    if line["kind"] in (LineKind.USAGE.value, LineKind.FEE.value):
+    if line["collected_for"]:
+        document["collected_for"] = line["collected_for"]
+    if LineKind(line["kind"]).of_service or line["kind"] == LineKind.USAGE.value:
         document |= {"quantity": str(line["quantity"]), "unit": line["unit"], "service_count": line["service_count"]}
     if line["kind"] == LineKind.USAGE.value:
         document |= {

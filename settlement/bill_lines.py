@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import polars as pl
 
 from schemas.periods import Period
 from settlement.content_ids import content_ids
 from settlement.exact import INT128, rounded_to
 from settlement.frames import Columns
-
-
-class LineKind(StrEnum):
-    """What a bill line is; the order is the one on the bill."""
-
-    FEE = "fee"
-    USAGE = "usage"
-    DISCOUNT = "discount"
-    TAX = "tax"
-    ROUNDING = "rounding"
-
-    @property
-    def rank(self) -> int:
-        return list(LineKind).index(self)
-
-    @property
-    def closes_bill(self) -> bool:
-        """True for lines over the whole bill, which follow those of every account."""
-        return self in (LineKind.TAX, LineKind.ROUNDING)
-
+from settlement.line_kinds import LineKind
 
 # What the author of each kind of line supplies; `as_parts` fills in what a kind does not have.
 PARTS: Columns = {
@@ -49,6 +28,8 @@ PARTS: Columns = {
     "rate_ppm": pl.Int64,
     "base_nano": INT128,
     "exact_nano": INT128,
+    "collected_for": pl.String,  # the third party that gets it; empty: the house
+    "untaxed": pl.Boolean,  # in no tax base
 }
 LINES: Columns = {
     "bill_number": pl.String,
@@ -56,19 +37,20 @@ LINES: Columns = {
     "line_id": pl.String,
     "period": pl.String,
     "bill_to_account_id": pl.String,
-    **PARTS,
+    **{name: dtype for name, dtype in PARTS.items() if name != "untaxed"},
     "amount_nano": INT128,
     "currency": pl.String,
 }
+_ABSENT: dict[object, str | bool] = {pl.String: "", pl.Boolean: False}
 _ORDER = [
     *("bill_to_account_id", "closing", "account_id", "rank"),
-    *("tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm"),
+    *("tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm", "collected_for"),
 ]
-_KEY = ["account_id", "period", "kind", "tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm"]
+_KEY = ["account_id", "period", "kind", "tariff_id", "version", "item", "usage_kind", "unit", "rate_ppm", "collected_for"]
 
 
 def as_parts(frame: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
-    """The columns of a line in their order and types; absent texts are empty and absent numbers zero."""
+    """The columns of a line in their order and types; absent texts are empty, absent numbers zero, absent flags false."""
     columns = []
     for name, dtype in PARTS.items():
         if name == "kind":
@@ -76,7 +58,7 @@ def as_parts(frame: pl.DataFrame, kind: LineKind) -> pl.DataFrame:
         elif name in frame.columns:
             columns.append(pl.col(name).cast(dtype))
         else:
-            columns.append(pl.lit("" if dtype == pl.String else 0, dtype=dtype).alias(name))
+            columns.append(pl.lit(_ABSENT.get(dtype, 0), dtype=dtype).alias(name))
     return frame.select(columns)
 
 

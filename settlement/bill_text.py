@@ -8,7 +8,7 @@ from itertools import groupby
 
 from schemas.money import minor_digits, minor_unit_nano, nano_text, round_ratio
 from settlement.bill_document import Row
-from settlement.bill_lines import LineKind
+from settlement.line_kinds import LineKind
 from settlement.quantity_text import quantity_text
 
 _ITEM_LEAST, _ITEM_MOST = 20, 40
@@ -68,9 +68,11 @@ def _charge_rows(charges: Sequence[Row], digits: int) -> Iterator[Cells | str]:
 def _charge_cells(line: Row, digits: int) -> Cells:
     discount = line["kind"] == LineKind.DISCOUNT.value
     item = f"  {'Discount: ' if discount else ''}{_plain(line['item'])}"
+    if line["collected_for"]:
+        item += f" (for {_plain(line['collected_for'])})"
     if line["service_count"] > 1:
         item += f" ({line['service_count']} services)"
-    quantity = "" if discount else quantity_text(line["quantity"], line["unit"])
+    quantity = "" if discount or not line["unit"] else quantity_text(line["quantity"], line["unit"])
     return item, quantity, _plain(line["price_text"]), nano_text(line["amount_nano"], digits)
 
 

@@ -7,10 +7,10 @@ from datetime import date
 import polars as pl
 
 from schemas.periods import Period
-from settlement.bill_lines import LineKind
 from settlement.content_ids import content_ids
 from settlement.exact import INT128
 from settlement.frames import Columns
+from settlement.line_kinds import LineKind
 
 BILLS: Columns = {
     "bill_number": pl.String,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from settlement.account_settlement import Settlement
-from settlement.bill_lines import LineKind
 from settlement.exact import INT128
 from settlement.frames import USAGE_ITEMS, Columns
+from settlement.line_kinds import LineKind
 
 CHARGES: Columns = {
     "bill_number": pl.String,

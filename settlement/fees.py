@@ -8,8 +8,9 @@ import polars as pl
 
 from schemas.money import amount_text
 from schemas.periods import Period
-from settlement.bill_lines import LineKind, as_parts
+from settlement.bill_lines import as_parts
 from settlement.exact import INT128, int128, rounded_ratio
+from settlement.line_kinds import LineKind
 
 # The instants that a calendar can write: 0001-01-01 to 9999-12-31.
 _FIRST_WRITABLE_AT, _LAST_WRITABLE_AT = -62_135_596_800_000_000, 253_402_300_799_999_999

@@ -10,6 +10,7 @@ import polars as pl
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 from settlement.exact import INT128, MAGNITUDE_LIMIT, PPM, ROWS_LIMIT
+from settlement.line_kinds import LineKind
 
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 
@@ -59,6 +60,23 @@ TAXES: Columns = {
     "version_to_at": pl.Int64,
     "name": pl.String,
     "rate_ppm": pl.Int64,
+    "of_items": pl.List(pl.String),  # the items that it applies to; empty is all
+}
+# Charges over the whole period; `kind` is a line kind of service, `collected_for` the third party that a surcharge is for.
+SERVICE_CHARGES: Columns = {
+    "account_id": pl.String,
+    "service_id": pl.String,
+    "tariff_id": pl.String,
+    "version": pl.String,
+    "kind": pl.String,
+    "item": pl.String,
+    "unit": pl.String,
+    "quantity": INT128,
+    "price_text": pl.String,
+    "exact_nano": INT128,
+    "collected_for": pl.String,
+    "untaxed": pl.Boolean,
+    "explanation": pl.String,
 }
 CARRIED: Columns = {"account_id": pl.String, "carried_nano": INT128}
 
@@ -72,6 +90,7 @@ def check_inputs(
     fees: pl.DataFrame,
     taxes: pl.DataFrame,
     carried: pl.DataFrame,
+    service_charges: pl.DataFrame,
 ) -> None:
     """Refuse frames that cannot be settled, naming every fault.
 
@@ -86,6 +105,7 @@ def check_inputs(
         "fees": (fees, {**FEES, "version": pl.String} if "version" in fees.columns else FEES),
         "taxes": (taxes, TAXES),
         "carried": (carried, CARRIED),
+        "service_charges": (service_charges, SERVICE_CHARGES),
     }
     faults = [fault for name, (frame, columns) in named.items() for fault in _shape_faults(name, frame, columns)]
     if faults:  # the checks below need the columns
@@ -97,10 +117,11 @@ def check_inputs(
         faults += _repeated(fees, ["tariff_id", "version", "name"], "fees")
     faults += _repeated(taxes, ["tariff_id", "version_from_at", "name"], "taxes")
     faults += _version_faults(fees, "fees") + _version_faults(taxes, "taxes") + _contract_faults(contracts)
-    for name, frame in (("usage_items", usage_items), ("contracts", contracts), ("carried", carried)):
+    money = {"usage_items": usage_items, "carried": carried, "service_charges": service_charges}
+    for name, frame in {**money, "contracts": contracts}.items():
         faults += _unknown_accounts(frame, "account_id", name, accounts)
     faults += _unknown_accounts(accounts, "bill_to_account_id", "accounts", accounts)
-    faults += _payer_faults(accounts) + _range_faults(usage_items, taxes, carried)
+    faults += _payer_faults(accounts) + _range_faults(money, taxes) + _kind_faults(usage_items, service_charges)
     if faults:
         raise ConfigurationError(list(dict.fromkeys(faults)))
 
@@ -217,9 +238,9 @@ def _payer_faults(accounts: pl.DataFrame) -> list[Fault]:
     return faults
 
 
-def _range_faults(usage_items: pl.DataFrame, taxes: pl.DataFrame, carried: pl.DataFrame) -> list[Fault]:
+def _range_faults(money: Mapping[str, pl.DataFrame], taxes: pl.DataFrame) -> list[Fault]:
     faults = []
-    for name, frame in (("usage_items", usage_items), ("carried", carried)):
+    for name, frame in money.items():
         for column, dtype in frame.schema.items():
             if dtype != INT128:
                 continue
@@ -232,7 +253,16 @@ def _range_faults(usage_items: pl.DataFrame, taxes: pl.DataFrame, carried: pl.Da
     for row in taxes.filter(~pl.col("rate_ppm").is_between(0, PPM)).head(_EXAMPLES_MAX).iter_rows(named=True):
         where = f"tax {row['name']!r} of tariff {row['tariff_id']!r}"
         faults.append(Fault(where, "no such rate", f"{row['rate_ppm']} ppm", f"0 to {PPM} ppm", code="tax_rate"))
-    kinds = [kind.label for kind in UsageKind]
-    for kind in usage_items.filter(~pl.col("kind").is_in(kinds))["kind"].unique().sort().head(_EXAMPLES_MAX):
-        faults.append(Fault("usage_items.kind", "no such kind of usage", repr(kind), " or ".join(kinds), code="unknown_kind"))
+    return faults
+
+
+def _kind_faults(usage_items: pl.DataFrame, service_charges: pl.DataFrame) -> list[Fault]:
+    faults = []
+    usage, charges = [kind.label for kind in UsageKind], [kind.value for kind in LineKind if kind.of_service]
+    for name, what, frame, kinds in (
+        ("usage_items", "usage", usage_items, usage),
+        ("service_charges", "service charge", service_charges, charges),
+    ):
+        for kind in frame.filter(~pl.col("kind").is_in(kinds))["kind"].unique().sort().head(_EXAMPLES_MAX):
+            faults.append(Fault(f"{name}.kind", f"no such kind of {what}", repr(kind), " or ".join(kinds), code="unknown_kind"))
     return faults

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 
-from settlement.bill_lines import LineKind
 from settlement.content_ids import content_ids
 from settlement.exact import INT128, int128, negated
 from settlement.frames import Columns
+from settlement.line_kinds import LineKind
 
 RECEIVABLE = "receivable"
 DISCOUNT = "discount"
 TAX_PAYABLE = "tax_payable"
 ROUNDING_CARRIED = "rounding_carried"
 REVENUE = "revenue:"
+COLLECTED_FOR = "collected_for:"
 
 POSTINGS: Columns = {
     "posting_id": pl.String,
@@ -32,10 +33,12 @@ POSTINGS: Columns = {
 
 
 def ledger_account_of_line() -> pl.Expr:
-    """The ledger account that a line's exact value goes to, from its `kind` and `usage_kind`."""
+    """The ledger account that a line's exact value goes to, from its `kind`, `usage_kind` and `collected_for`."""
     kind = pl.col("kind")
     return (
-        pl.when(kind == LineKind.USAGE.value)
+        pl.when(pl.col("collected_for") != "")
+        .then(pl.concat_str(pl.lit(COLLECTED_FOR), "collected_for"))  # owed to a third party, never revenue
+        .when(kind == LineKind.USAGE.value)
         .then(pl.concat_str(pl.lit(f"{REVENUE}usage:"), "usage_kind"))
         .when(kind == LineKind.DISCOUNT.value)
         .then(pl.lit(DISCOUNT))

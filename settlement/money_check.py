@@ -12,20 +12,29 @@ import polars as pl
 from schemas.errors import ConservationError, Fault
 from schemas.money import amount_text
 from settlement.account_settlement import Settlement
-from settlement.bill_lines import LineKind
 from settlement.exact import int128, minor_units
-from settlement.journal import DISCOUNT, RECEIVABLE, REVENUE, ROUNDING_CARRIED, TAX_PAYABLE
+from settlement.journal import COLLECTED_FOR, DISCOUNT, RECEIVABLE, REVENUE, ROUNDING_CARRIED, TAX_PAYABLE
+from settlement.line_kinds import LineKind
+from settlement.service_charges import no_service_charges
 
 _EXAMPLES_MAX = 20
 _USAGE = [LineKind.USAGE.value, LineKind.DISCOUNT.value]
 _NIL_EXACT = LineKind.ROUNDING.value
 
 
-def check_money(usage_items: pl.DataFrame, settlement: Settlement, *, carried_in: pl.DataFrame | None = None) -> None:
+def check_money(
+    usage_items: pl.DataFrame,
+    settlement: Settlement,
+    *,
+    service_charges: pl.DataFrame | None = None,
+    carried_in: pl.DataFrame | None = None,
+) -> None:
     """Check that not one nano-unit was lost or made between rated usage and the journal.
 
     Args:
         usage_items: the rated usage that was settled.
+        service_charges: the charges of services that were settled; None is no rows. The settlement makes lines of kind fee too,
+            so of these only items that are service charges are compared.
         settlement: what `settle_accounts` yielded, or the same frames read back.
         carried_in: the residues that the settlement took in; when given, the bills must have taken in exactly these.
 
@@ -35,6 +44,7 @@ def check_money(usage_items: pl.DataFrame, settlement: Settlement, *, carried_in
     faults = [
         *_rated_faults(usage_items),
         *_charged_faults(usage_items, settlement.lines),
+        *_service_faults(no_service_charges() if service_charges is None else service_charges, settlement.lines),
         *_line_faults(settlement.lines),
         *_bill_faults(settlement.bills, settlement.lines),
         *_entry_faults(settlement.postings),
@@ -56,6 +66,16 @@ def _charged_faults(usage_items: pl.DataFrame, lines: pl.DataFrame) -> Iterator[
     rated = usage_items.group_by(key="account_id").agg(must_be=pl.col("net_nano").sum())
     charged = lines.filter(pl.col("kind").is_in(_USAGE)).group_by(key="account_id").agg(was=pl.col("exact_nano").sum())
     yield from _differences(_side_by_side(charged, rated), "account", "usage and discount lines are not what was rated")
+
+
+def _service_faults(charges: pl.DataFrame, lines: pl.DataFrame) -> Iterator[Fault]:
+    key = pl.concat_str("account_id", "tariff_id", "version", "kind", "item", separator=" ")
+    asked = charges.group_by(key=key).agg(must_be=pl.col("exact_nano").sum())
+    kinds = [kind.value for kind in LineKind if kind.of_service and kind is not LineKind.FEE]
+    own = lines.filter(pl.col("kind").is_in(kinds)).group_by(key=key).agg(was=pl.col("exact_nano").sum())
+    fees = lines.filter(pl.col("kind") == LineKind.FEE.value).group_by(key=key).agg(was=pl.col("exact_nano").sum())
+    billed = pl.concat([own, fees.join(asked, on="key", how="semi")])
+    yield from _differences(_side_by_side(billed, asked), "line", "service charges are not what was charged")
 
 
 def _line_faults(lines: pl.DataFrame) -> Iterator[Fault]:
@@ -109,25 +129,30 @@ def _posted_faults(bills: pl.DataFrame, lines: pl.DataFrame, postings: pl.DataFr
     posted = postings.group_by(key="journal_entry_id").agg(
         receivable=debit.filter(account == RECEIVABLE).sum(),
         revenue=debit.filter(account.str.starts_with(REVENUE)).sum(),
+        third_party=debit.filter(account.str.starts_with(COLLECTED_FOR)).sum(),
         discount=debit.filter(account == DISCOUNT).sum(),
         tax=debit.filter(account == TAX_PAYABLE).sum(),
         rounding=debit.filter(account == ROUNDING_CARRIED).sum(),
     )
     exact, kind = pl.col("exact_nano"), pl.col("kind")
+    own = [kind.value for kind in LineKind if kind.of_service or kind is LineKind.USAGE]
+    foreign = pl.col("collected_for") != ""
     of_lines = lines.group_by("bill_number").agg(
-        revenue=int128(0) - exact.filter(kind.is_in([LineKind.USAGE.value, LineKind.FEE.value])).sum(),
+        revenue=int128(0) - exact.filter(kind.is_in(own) & ~foreign).sum(),
+        third_party=int128(0) - exact.filter(foreign).sum(),
         discount=int128(0) - exact.filter(kind == LineKind.DISCOUNT.value).sum(),
         tax=int128(0) - exact.filter(kind == LineKind.TAX.value).sum(),
     )
     billed = bills.join(of_lines, on="bill_number", how="left").select(
         "revenue",
+        "third_party",
         "discount",
         "tax",
         key="journal_entry_id",
         receivable="total_nano",
         rounding=pl.col("carried_out_nano") - pl.col("carried_in_nano"),
     )
-    for name in ("receivable", "revenue", "discount", "tax", "rounding"):
+    for name in ("receivable", "revenue", "third_party", "discount", "tax", "rounding"):
         both = _side_by_side(posted.select("key", was=name), billed.select("key", must_be=name))
         yield from _differences(both, "journal entry", f"{name} is not what was billed")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-OUTPUT_SCHEMA_VERSION = "1.0"
+OUTPUT_SCHEMA_VERSION = "1.1"
 MONEY = pa.decimal128(38, 9)
 QUANTITY = pa.decimal128(38, 0)
 
@@ -69,7 +69,7 @@ BILLS = _table(
     _day("issue_on", "date of issue, as given to the bill run"),
     _count("account_count", "accounts with lines on the bill"),
     _count("line_count", "lines on the bill"),
-    _money("net", "sum of amounts of fee, usage and discount lines"),
+    _money("net", "sum of amounts of all lines but tax and rounding"),
     _money("tax", "sum of amounts of tax lines"),
     _money("rounding", "amount of the line that bills carried rounding"),
     _money("total", "what is to be paid: net + tax + rounding, the sum of all rounded lines"),
@@ -88,12 +88,12 @@ BILL_LINES = _table(
     _PERIOD,
     _text("bill_to_account_id", "the account that pays the bill"),
     _text("account_id", "the account that the line is about; the payer on tax and rounding lines"),
-    _text("kind", "fee, usage, discount, tax or rounding"),
+    _text("kind", "fee, usage, discount, demand, adjustment, surcharge, minimum, credit, tax or rounding"),
     _text("usage_kind", "voice, message, volume, energy, reactive or liquid on usage and discount lines, else empty"),
     _text("tariff_id", "the tariff that priced the line; empty on tax and rounding lines"),
     _text("version", "the tariff version that priced the line"),
     _text("item", "what the line charges, in the words of the tariff"),
-    _text("unit", "base unit of the quantities; days or count on fee lines"),
+    _text("unit", "base unit of the quantities; days or count on fee lines; milliw or milliva of demand"),
     _count("service_count", "services summed in the line"),
     _count("record_count", "usage records summed in the line"),
     _quantity("quantity", "quantity used; service-days in force or services on fee lines"),
@@ -103,6 +103,7 @@ BILL_LINES = _table(
     column("rate_ppm", pa.int64(), "parts per million", "tax rate of tax lines, else 0"),
     _money("base", "exact net taxed by a tax line, else 0"),
     _money("exact", "exact value of the line: list - allowance on usage lines, minus the discount on discount lines"),
+    _text("collected_for", "the third party that a surcharge is collected for; empty: revenue of the house"),
     _money("amount", "the exact value half up at the minor unit: what the customer reads"),
     _CURRENCY_CODE,
 )
@@ -132,6 +133,27 @@ CHARGES = _table(
     _CURRENCY_CODE,
 )
 
+SERVICE_CHARGES = _table(
+    "service_charges",
+    "one row per service and charge over the whole period beside its usage, and the line that it went to",
+    _BILL_NUMBER,
+    _PERIOD,
+    _text("line_id", "the bill line that sums the charge"),
+    _text("account_id", "the account of the service"),
+    _text("service_id", "the service: a metering point or a number"),
+    _text("tariff_id", "the tariff that priced it"),
+    _text("version", "the tariff version that priced it"),
+    _text("kind", "fee, demand, adjustment, surcharge, minimum or credit"),
+    _text("item", "what is charged, in the words of the tariff"),
+    _text("unit", "base unit of the quantity; empty where none"),
+    _quantity("quantity", "the billing determinant: demand, energy, days; 0 where none"),
+    _text("price_text", "the price as on the bill"),
+    _money("exact", "the charge"),
+    _text("collected_for", "the third party that it is collected for; empty: revenue of the house"),
+    _text("explanation", "how the charge follows from the determinant"),
+    _CURRENCY_CODE,
+)
+
 POSTINGS = _table(
     "postings",
     "one row per posting; the postings of a journal_entry_id sum to zero",
@@ -142,7 +164,10 @@ POSTINGS = _table(
     _BILL_NUMBER,
     _text("account_id", "the paying account"),
     _text("line_id", "the bill line that the posting books; empty on receivable and rounding"),
-    _text("ledger_account", "receivable, revenue:fee, revenue:usage:<kind>, discount, tax_payable or rounding_carried"),
+    _text(
+        "ledger_account",
+        "receivable, revenue:usage:<kind>, revenue:<line kind>, collected_for:<who>, discount, tax_payable or rounding_carried",
+    ),
     _money("debit", "amount on the debit side, else 0"),
     _money("credit", "amount on the credit side, else 0"),
     _CURRENCY_CODE,
@@ -160,6 +185,7 @@ OUTPUT_SCHEMAS: Mapping[str, pa.Schema] = {
     "bills": BILLS,
     "bill_lines": BILL_LINES,
     "charges": CHARGES,
+    "service_charges": SERVICE_CHARGES,
     "postings": POSTINGS,
     "carried": CARRIED,
 }

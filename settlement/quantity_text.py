@@ -8,6 +8,8 @@ _SCALES: dict[str, tuple[tuple[int, str], ...]] = {
     "milliwh": ((1_000_000, "kWh"),),
     "millivarh": ((1_000_000, "kvarh"),),
     "ml": ((1_000_000, "m3"),),
+    "milliw": ((1_000_000, "kW"),),
+    "milliva": ((1_000_000, "kVA"),),
     "count": ((1, ""),),
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from settlement.bill_lines import LineKind, as_parts
+from settlement.bill_lines import as_parts
 from settlement.exact import INT128, cut_to, int128
+from settlement.line_kinds import LineKind
 
 
 def residues(lines: pl.DataFrame, carried: pl.DataFrame) -> pl.DataFrame:

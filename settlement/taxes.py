@@ -5,12 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from schemas.periods import Period
-from settlement.bill_lines import LineKind, as_parts
+from settlement.bill_lines import as_parts
 from settlement.exact import PPM, rounded_ratio
+from settlement.line_kinds import LineKind
 
 
 def taxes_in_force(taxes: pl.DataFrame, period: Period) -> pl.DataFrame:
-    """[tariff_id, name, rate_ppm]: the taxes of the tariff version that holds at the end of the period.
+    """[tariff_id, name, rate_ppm, of_items]: the taxes of the tariff version that holds at the end of the period.
 
     Usage billed by period counts as supplied when the period expires (Directive 2006/112/EC, Art. 64(1)), so a rate that changes
     within the period applies to all of it. A tariff that ended earlier takes the taxes of its last version. A tariff that stops
@@ -18,14 +19,15 @@ def taxes_in_force(taxes: pl.DataFrame, period: Period) -> pl.DataFrame:
     """
     held = taxes.filter((pl.col("version_from_at") < period.end_at) & (pl.col("version_to_at") > period.start_at))
     last = pl.col("version_from_at") == pl.col("version_from_at").max().over("tariff_id")
-    return held.filter(last).select("tariff_id", "name", "rate_ppm")
+    return held.filter(last).select("tariff_id", "name", "rate_ppm", "of_items")
 
 
 def tax_lines(lines: pl.DataFrame, taxes: pl.DataFrame, *, period: Period) -> pl.DataFrame:
     """Tax lines of the bills that `lines` make up.
 
     Args:
-        lines: net lines with [bill_to_account_id, tariff_id, exact_nano, currency, minor_nano].
+        lines: net lines with [bill_to_account_id, tariff_id, item, untaxed, exact_nano, currency, minor_nano]. A tax applies to
+            the lines whose item it names, or to all; never to one that is untaxed.
 
     Returns:
         line parts with the payer's columns; account_id is the payer. base_nano is the exact net taxed; exact_nano is the tax half
@@ -33,8 +35,10 @@ def tax_lines(lines: pl.DataFrame, taxes: pl.DataFrame, *, period: Period) -> pl
     """
     payer = ["bill_to_account_id", "currency", "minor_nano"]
     based = (
-        lines.select(*payer, "tariff_id", "exact_nano")
+        lines.filter(~pl.col("untaxed"))
+        .select(*payer, "tariff_id", "item", "exact_nano")
         .join(taxes_in_force(taxes, period), on="tariff_id", how="inner")
+        .filter((pl.col("of_items").list.len() == 0) | pl.col("of_items").list.contains(pl.col("item")))
         .group_by([*payer, "name", "rate_ppm"])
         .agg(base_nano=pl.col("exact_nano").sum())
         .with_columns(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from settlement.bill_lines import LineKind, as_parts
+from settlement.bill_lines import as_parts
 from settlement.exact import negated
+from settlement.line_kinds import LineKind
 
 _KEY = ["account_id", "tariff_id", "version", "item", "kind", "unit"]
 

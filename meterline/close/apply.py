@@ -94,6 +94,7 @@ def _seal_bucket(config: Config, folder: str, period: Period, bucket: int, fold:
         "bills": output_table(settled.bills, OUTPUT_SCHEMAS["bills"]),
         "bill_lines": output_table(settled.lines, OUTPUT_SCHEMAS["bill_lines"]),
         "charges": output_table(fold.charges, OUTPUT_SCHEMAS["charges"]),
+        "service_charges": output_table(fold.service_charges, OUTPUT_SCHEMAS["service_charges"]),
         "postings": output_table(settled.postings, OUTPUT_SCHEMAS["postings"]),
         "carried": output_table(settled.carried, OUTPUT_SCHEMAS["carried"]),
         "charged_calls": charged_calls_table(fold.calls.charges),

@@ -20,6 +20,7 @@ from settlement.account_settlement import Settlement, settle_accounts
 from settlement.charges import charges_of
 from settlement.frames import ACCOUNTS, CARRIED, CONTRACTS
 from settlement.money_check import check_money
+from settlement.service_charges import charged_services
 
 USAGE_KEY = ["account_id", "service_id", "tariff_id", "version", "item", "kind", "unit"]
 _SUMS = ("quantity", "charged_quantity", "list_nano", "allowance_nano", "discount_nano", "net_nano")
@@ -34,6 +35,7 @@ class BucketFold:
     usage_items: pl.DataFrame
     settlement: Settlement
     charges: pl.DataFrame
+    service_charges: pl.DataFrame  # settlement.service_charges.CHARGED_SERVICES
 
     @property
     def unpriced(self) -> pl.DataFrame:
@@ -66,11 +68,14 @@ def fold_bucket(
     fees, taxes = account_terms(reference)
     taken_in = carried.join(accounts, on="account_id", how="semi").select(list(CARRIED))
     settlement = settle_accounts(
-        items, contracts, accounts, fees, taxes, taken_in,
+        items, contracts, accounts, fees, taxes, taken_in, intervals.service_charges,
         period=period, issue_on=issue_on, day_starts=day_starts, tenant=tenant,
     )  # fmt: skip
-    check_money(items, settlement, carried_in=taken_in)
-    return BucketFold(calls, intervals, items, settlement, charges_of(items, settlement))
+    check_money(items, settlement, service_charges=intervals.service_charges, carried_in=taken_in)
+    return BucketFold(
+        calls, intervals, items, settlement, charges_of(items, settlement),
+        charged_services(intervals.service_charges, settlement),
+    )  # fmt: skip
 
 
 def account_terms(reference: Reference) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -16,6 +16,7 @@ from schemas.money import NANO, amount_text
 from schemas.periods import Period
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
+from settlement.service_charges import no_service_charges
 
 _US_PER_S = 1_000_000
 _COLUMNS = ("record_hi", "record_lo", "metering_point_id", "channel", "start_at", "step_s", "values", "kind")
@@ -30,6 +31,7 @@ class IntervalFold:
     determinants: pl.DataFrame
     items: pl.DataFrame
     unpriced: pl.DataFrame
+    service_charges: pl.DataFrame  # settlement.frames.SERVICE_CHARGES
 
 
 def fold_intervals(snapshot: Snapshot, reference: Reference, period: Period, bucket: int) -> IntervalFold:
@@ -98,7 +100,7 @@ def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Refer
         )
         .join(labels, on="item_index", how="left")
     )  # fmt: skip
-    return IntervalFold(determinants, _usage_items(determinants, reference, period), unpriced)
+    return IntervalFold(determinants, _usage_items(determinants, reference, period), unpriced, no_service_charges())
 
 
 def _usage_items(determinants: pl.DataFrame, reference: Reference, period: Period) -> pl.DataFrame:

@@ -77,6 +77,7 @@ def bucket_digest(fold: BucketFold) -> str:
             "postings": settled.postings,
             "carried": settled.carried,
             "charges": fold.charges,
+            "service_charges": fold.service_charges,
             "charged_calls": fold.calls.charges.select(pl.all().exclude("unit")),
             "charged_days": fold.intervals.determinants,
         }

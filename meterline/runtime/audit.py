@@ -30,7 +30,7 @@ from schemas.reasons import Disposition, Reason
 _ACCOUNT = {"source_id": pl.Int64, "period": pl.Int64, "kind": pl.Int64, "disposition": pl.String, "reason": pl.Int64,
             "rows": pl.Int64, "quantity": pl.Int128}  # fmt: skip
 _TABLES = ("rated_calls", "interval_days", "set_aside", "tombstones")
-_SEALED = ("bills", "bill_lines", "charges", "postings", "carried", "charged_calls", "charged_days")
+_SEALED = ("bills", "bill_lines", "charges", "service_charges", "postings", "carried", "charged_calls", "charged_days")
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ def _money(config: Config, log: CommitLog, snapshot: Snapshot) -> tuple[list[Fau
                 "discount",
                 "net",
                 "fees",
+                "service",
                 "tax",
                 "lines_exact",
                 "lines_rounded",
@@ -200,12 +201,15 @@ def _money(config: Config, log: CommitLog, snapshot: Snapshot) -> tuple[list[Fau
             0,
         )
         frames = {}
-        for name in ("charges", "bill_lines", "bills", "postings"):
+        for name in ("charges", "service_charges", "bill_lines", "bills", "postings"):
             files = [f for f in log.live_files(name) if f.parts[0].period == number]
             frames[name] = [pl.from_arrow(pq.read_table(config.data / file.name)) for file in files]
         for frame in frames["charges"]:
             for key, column in (("rated", "list"), ("allowance", "allowance"), ("discount", "discount"), ("net", "net")):
                 sums[key] += _nano_sum(frame, column)
+        for frame in frames["service_charges"]:
+            assert isinstance(frame, pl.DataFrame)
+            sums["service"] += _nano_sum(frame.filter(pl.col("kind") != "fee"), "exact")
         for frame in frames["bill_lines"]:
             assert isinstance(frame, pl.DataFrame)
             sums["lines_exact"] += _nano_sum(frame, "exact")

@@ -19,7 +19,7 @@ from settlement.output_schemas import OUTPUT_SCHEMAS
 
 VIEWS = (
     *("rated_calls", "interval_days", "suspense", "duplicates"),
-    *("bills", "bill_lines", "charges", "postings", "row_account"),
+    *("bills", "bill_lines", "charges", "service_charges", "postings", "row_account"),
 )
 _OWN = frozenset(OUTPUT_SCHEMAS)
 # Nothing is fetched, and the machine is left to others (reference: reliability §8).

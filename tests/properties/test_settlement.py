@@ -58,7 +58,9 @@ def worlds(draw: st.DrawFn) -> World:
                     version | {"version": f"v{number}", "name": name, "amount_nano": amount, "prorate": draw(st.booleans())}
                 )
             for name in draw(st.sets(st.sampled_from(["VAT", "city"]), max_size=2)):
-                taxes.append(version | {"name": name, "rate_ppm": draw(st.sampled_from([0, 77_000, 190_000, 1_000_000]))})
+                taxes.append(
+                    version | {"name": name, "rate_ppm": draw(st.sampled_from([0, 77_000, 190_000, 1_000_000])), "of_items": []}
+                )
     contracts: list[dict[str, Any]] = []
     for _ in range(draw(st.integers(0, 6))):
         from_at, to_at = draw(instants), draw(st.one_of(instants, st.just(INT64_MAX)))

@@ -17,7 +17,7 @@ from schemas.errors import ConservationError, Fault
 
 PLACE = {"source_id": pl.Int64, "period": pl.Int64, "kind": pl.Int64, "disposition": pl.String, "reason": pl.Int64}
 KEY = {"record_hi": pl.UInt64, "record_lo": pl.UInt64, "content_hash": pl.UInt64}
-MONEY = {"rated": 100, "allowance": 10, "discount": 5, "net": 85, "fees": 20, "tax": 15, "lines_exact": 120, "lines_rounded": 118,
+MONEY = {"rated": 100, "allowance": 10, "discount": 5, "net": 85, "fees": 18, "service": 2, "tax": 15, "lines_exact": 120, "lines_rounded": 118,
          "bills": 118, "carried_in": 1, "carried_out": 3, "debits": 140, "credits": 140, "receivable": 118}  # fmt: skip
 
 

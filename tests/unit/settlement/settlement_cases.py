@@ -15,7 +15,7 @@ from schemas.money import nano_of
 from schemas.periods import Period, period_number, period_of
 from schemas.zones import local_midnight_us
 from settlement.account_settlement import Settlement, settle_accounts
-from settlement.frames import ACCOUNTS, CARRIED, CONTRACTS, FEES, TAXES, USAGE_ITEMS, Columns
+from settlement.frames import ACCOUNTS, CARRIED, CONTRACTS, FEES, SERVICE_CHARGES, TAXES, USAGE_ITEMS, Columns
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "settlement"
 OPEN = 2**63 - 1
@@ -24,7 +24,9 @@ FEES_LABELED: Columns = {**FEES, "version": pl.String}
 
 
 def rows(columns: Columns, table: list[Any]) -> pl.DataFrame:
-    """A frame of the given columns from rows of values in their order."""
+    """A frame of the given columns from rows of values in their order; a tax that names no items applies to all."""
+    if columns is TAXES:
+        table = [row if len(row) == len(TAXES) else (*row, []) for row in table]
     return pl.DataFrame(table, schema=dict(columns), orient="row")
 
 
@@ -47,6 +49,7 @@ def settle(
     fees: list[Any] | None = None,
     taxes: list[Any] | None = None,
     carried: list[Any] | None = None,
+    service: list[Any] | None = None,
     label: str = "2026-10",
     zone: str = BERLIN,
     issue_on: date = date(2026, 11, 2),
@@ -60,6 +63,7 @@ def settle(
         rows(FEES_LABELED, fees or []),
         rows(TAXES, taxes or []),
         rows(CARRIED, carried or []),
+        rows(SERVICE_CHARGES, service or []),
         period=period,
         issue_on=issue_on,
         day_starts=day_starts,

@@ -111,7 +111,7 @@ def test_minor_unit_is_the_currencys(currency: str, amount: int) -> None:
 
 def test_line_id_is_the_hash_of_its_natural_key() -> None:
     line = settle(usage=[usage_row("A", "calls", CENT)]).lines.row(0, named=True)
-    key = ["A", "2026-10", "usage", "mobile", "v1", "calls", "voice", "ms", "0"]
+    key = ["A", "2026-10", "usage", "mobile", "v1", "calls", "voice", "ms", "0", ""]
     words = [word for part in key for word in text_words(part.encode())]
     assert line["line_id"] == hex_id(*record_id_of(words, seed=tenant_seed("")))
 

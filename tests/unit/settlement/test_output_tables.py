@@ -12,15 +12,19 @@ import pytest
 
 import settlement
 from settlement.charges import charges_of
+from settlement.frames import SERVICE_CHARGES
 from settlement.output_schemas import MONEY, OUTPUT_SCHEMAS, meaning_of, outputs_markdown, unit_of
 from settlement.output_tables import frame_of_table, output_table
-from tests.unit.settlement.settlement_cases import golden_case
+from settlement.service_charges import charged_services
+from tests.unit.settlement.settlement_cases import golden_case, rows, settle
 
 USAGE, _, SETTLED = golden_case("bill_two_versions_and_allowance")
+CHARGED = rows(SERVICE_CHARGES, [("A", "s1", "power", "v1", "demand", "peak", "milliw", 80, "2", 160, "", False, "80 mW at 2")])
 FRAMES = {
     "bills": SETTLED.bills,
     "bill_lines": SETTLED.lines,
     "charges": charges_of(USAGE, SETTLED),
+    "service_charges": charged_services(CHARGED, settle(service=list(CHARGED.iter_rows()))),
     "postings": SETTLED.postings,
     "carried": SETTLED.carried,
 }
