@@ -25,11 +25,12 @@ _PERIOD_WIDTH = len("2026-11")
 
 @dataclass
 class BillView:
-    """A bill, its lines in order, and the charges, charged calls and charged days of its accounts."""
+    """A bill, its lines in order, and the charges, service charges, charged calls and charged days of its accounts."""
 
     bill: dict[str, Any]
     lines: list[dict[str, Any]]
     charges: pl.DataFrame
+    service_charges: pl.DataFrame
     calls: pl.DataFrame
     days: pl.DataFrame
     is_draft: bool
@@ -54,7 +55,7 @@ def read_bill(config: Config, log: CommitLog, bill_number: str) -> BillView:
     if closes:
         frames = {
             name: _sealed(config, log, name, period.number, bucket)
-            for name in ("bills", "bill_lines", "charges", "charged_calls", "charged_days")
+            for name in ("bills", "bill_lines", "charges", "service_charges", "charged_calls", "charged_days")
         }
         as_of = closes[-1]["pinned_commit"]
     else:
@@ -62,10 +63,13 @@ def read_bill(config: Config, log: CommitLog, bill_number: str) -> BillView:
     if not frames["bills"].height or not (bills := frames["bills"].filter(pl.col("bill_number") == bill_number)).height:
         raise _no_bill(bill_number)
     lines = frames["bill_lines"].filter(pl.col("bill_number") == bill_number).sort("line_no")
-    charges = frames["charges"].filter(pl.col("bill_number") == bill_number) if frames["charges"].height else frames["charges"]
+    charges, service_charges = (
+        frame.filter(pl.col("bill_number") == bill_number) if frame.height else frame
+        for frame in (frames["charges"], frames["service_charges"])
+    )
     return BillView(
-        bills.row(0, named=True), list(lines.iter_rows(named=True)), charges, frames["charged_calls"], frames["charged_days"],
-        not closes, reference, period, bucket, as_of,
+        bills.row(0, named=True), list(lines.iter_rows(named=True)), charges, service_charges,
+        frames["charged_calls"], frames["charged_days"], not closes, reference, period, bucket, as_of,
     )  # fmt: skip
 
 
@@ -92,6 +96,7 @@ def _draft(config: Config, log: CommitLog, reference: Reference, period: Period,
         "bills": fold.settlement.bills,
         "bill_lines": fold.settlement.lines,
         "charges": fold.charges,
+        "service_charges": fold.service_charges,
         "charged_calls": fold.calls.charges,
         "charged_days": fold.intervals.determinants,
     }

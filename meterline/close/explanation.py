@@ -54,13 +54,15 @@ def explain_line(config: Config, log: CommitLog, view: BillView, line_no: int, *
         )
     currency = view.bill["currency"]
     charges = _charges_of(view, line)
+    of_services = _service_charges_of(view, line)
     records = _records(config, log, view, charges, records_max) if line["kind"] in ("usage", "discount") else []
     value = {
         "bill_number": view.bill["bill_number"],
         "draft": view.is_draft,
         "line": {name: _plain(name, line[name]) for name in line},
-        "arithmetic": _line_arithmetic(view, line, charges, currency),
+        "arithmetic": _line_arithmetic(view, line, charges, of_services, currency),
         "charges": [{name: _plain(name, row[name]) for name in row} for row in charges.iter_rows(named=True)],
+        "service_charges": [{name: _plain(name, row[name]) for name in row} for row in of_services],
         "records": [record.value for record in records],
     }
     head = (
@@ -85,7 +87,15 @@ def _charges_of(view: BillView, line: dict[str, Any]) -> pl.DataFrame:
     )
 
 
-def _line_arithmetic(view: BillView, line: dict[str, Any], charges: pl.DataFrame, currency: str) -> list[str]:
+def _service_charges_of(view: BillView, line: dict[str, Any]) -> list[dict[str, Any]]:
+    if not view.service_charges.height:
+        return []
+    return view.service_charges.filter(pl.col("line_id") == line["line_id"]).sort("service_id").to_dicts()
+
+
+def _line_arithmetic(
+    view: BillView, line: dict[str, Any], charges: pl.DataFrame, of_services: list[dict[str, Any]], currency: str
+) -> list[str]:
     """How the exact value comes about, then the one rounding."""
     exact, kind = line["exact_nano"], line["kind"]
     amount = amount_text(line["amount_nano"], minor_digits(currency))
@@ -100,6 +110,13 @@ def _line_arithmetic(view: BillView, line: dict[str, Any], charges: pl.DataFrame
     if kind == "tax":
         rate = amount_text(line["rate_ppm"] * 100_000)  # ppm as percent, in nano
         return [f"{rate} % of {amount_text(line['base_nano'])} {currency} = {amount} {currency}, rounded half up once"]
+    if of_services:
+        shown = [
+            f"service {row['service_id']}: {row['explanation']} -> {amount_text(row['exact_nano'])} {currency}"
+            for row in of_services
+        ]
+        paid = [f"collected for {line['collected_for']}"] if line["collected_for"] else []
+        return [f"tariff {line['tariff_id']} version {line['version']}", *shown, *paid, rounded]
     if kind == "fee":
         days = (
             f"{line['quantity']} of {view.period.days} days in force per service"

@@ -25,6 +25,11 @@ MACROS = (
        FROM (SELECT * FROM bill_lines WHERE line_id = id) AS l
        LEFT JOIN (SELECT * FROM charges WHERE line_id = id OR discount_line_id = id) AS c ON true
        ORDER BY c.service_id, c.tariff_id, c.version, c.item""",
+    """CREATE MACRO explain_service_line(id) AS TABLE
+       SELECT l.bill_number, l.line_no, l.kind, l.account_id, l.item, l.exact AS line_exact, l.amount, s.service_id, s.tariff_id,
+              s.version, s.unit, s.quantity, s.price_text, s.exact, s.collected_for, s.explanation
+       FROM (SELECT * FROM bill_lines WHERE line_id = id) AS l JOIN service_charges AS s ON s.line_id = id
+       ORDER BY s.service_id, s.explanation""",
     """CREATE MACRO trial_balance(period_label) AS TABLE
        SELECT ledger_account, currency, sum(debit) AS debit, sum(credit) AS credit, sum(debit) - sum(credit) AS balance
        FROM postings WHERE period = period_label GROUP BY ledger_account, currency ORDER BY currency, ledger_account""",
