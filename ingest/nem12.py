@@ -24,6 +24,7 @@ from ingest.nem12_lines import count_line_feeds
 from ingest.nem12_reading import Nem12Reading
 from ingest.nem12_texts import quality_texts
 from ingest.zip_member import MEMBER_BYTES_MAX
+from schemas.channels import ChannelRole
 from schemas.errors import Fault, RefusedFileError
 from schemas.quality import Quality
 from schemas.reasons import Reason
@@ -47,7 +48,9 @@ class IntervalDays:
         quality: schemas.quality.Quality, of the worst interval. quality_text: `A`, or `1-20:A;21-48:S14:76:Communications Fault`.
         updated_at: microseconds UTC; 0 if missing, which is the oldest.
         status: schemas.reasons.Reason: OK, NEGATIVE_QUANTITY, QUANTITY_OUT_OF_RANGE (a value with more decimals than the base
-            unit holds, or too large), UNBILLED_CHANNEL (suffix is not E*), NULL_QUALITY (an interval is N), UNIT_NOT_BILLABLE.
+            unit holds, or too large), UNBILLED_CHANNEL (the role is not import), NULL_QUALITY (an interval is N),
+            UNIT_NOT_BILLABLE. used_status: the same for a service whose tariff bills the role of the channel.
+        role: schemas.channels.ChannelRole of the suffix: E import, B export, Q and K reactive import and export.
     """
 
     record_hi: npt.NDArray[np.uint64]
@@ -71,6 +74,8 @@ class IntervalDays:
     quality_text: pa.StringArray
     updated_at: npt.NDArray[np.int64]
     status: npt.NDArray[np.uint8]
+    used_status: npt.NDArray[np.uint8]
+    role: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.record_hi)
@@ -140,16 +145,18 @@ def _interval_days(
         quality=days["worst"].copy(),
         quality_text=quality_texts(text, days, runs),
         updated_at=days["updated_at"].copy(),
-        status=_statuses(days, rows),
+        status=_statuses(days, rows, rows["role"] == ChannelRole.IMPORT),
+        used_status=_statuses(days, rows, rows["role"] != ChannelRole.NONE),
+        role=rows["role"].copy(),
     )
 
 
-def _statuses(days: npt.NDArray[np.void], rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+def _statuses(days: npt.NDArray[np.void], rows: npt.NDArray[np.void], is_billed: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """The smallest Reason that applies to each day."""
     tests = {
         Reason.NEGATIVE_QUANTITY: (days["traits"] & NEGATIVE) != 0,
         Reason.QUANTITY_OUT_OF_RANGE: (days["traits"] & OUT_OF_RANGE) != 0,
-        Reason.UNBILLED_CHANNEL: ~rows["is_billable"],
+        Reason.UNBILLED_CHANNEL: ~is_billed,
         Reason.NULL_QUALITY: days["worst"] == Quality.NULL,
         Reason.UNIT_NOT_BILLABLE: rows["decimals"] < 0,
     }
@@ -184,4 +191,6 @@ def to_table(days: IntervalDays) -> pa.Table:
     columns["quality_text"] = days.quality_text
     columns["updated_at"] = pa.array(days.updated_at).cast(instant)
     columns["status"] = pa.array(days.status)
+    columns["used_status"] = pa.array(days.used_status)
+    columns["role"] = pa.array(days.role)
     return pa.table(columns)

@@ -9,13 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.nem12_rows import CHANNEL
+from schemas.channels import ChannelRole
 from schemas.errors import Fault
 from schemas.hashing import record_id_of, tenant_seed, text_words
 from schemas.quantities import METER_UNITS, UsageKind
 
 INTERVAL_MINUTES = (5, 10, 15, 30, 60)
 INTERVALS_MAX = 1440 // min(INTERVAL_MINUTES)
-CONSUMPTION = "E"  # suffixes are seen from the market: E is what the customer takes, B what he feeds in, Q and K reactive
+# Suffixes are seen from the market: E is what the customer takes, B what he feeds in, Q and K are the same of reactive energy.
+ROLES = {
+    "E": ChannelRole.IMPORT,
+    "B": ChannelRole.EXPORT,
+    "Q": ChannelRole.REACTIVE_IMPORT,
+    "K": ChannelRole.REACTIVE_EXPORT,
+}
 _REACTIVE = ("Q", "K")
 _NMI = re.compile(r"[A-Za-z0-9]{1,16}")
 _SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]")
@@ -85,7 +92,7 @@ def _read_channel(line: str, where: str, seed: int, channels: Channels, index: i
     row = channels.rows[index]
     kind, decimals = _unit_scale(unit, suffix)
     row["count"], row["step_s"] = 1440 // minutes, minutes * 60
-    row["decimals"], row["kind"], row["is_billable"] = decimals, kind, suffix.startswith(CONSUMPTION)
+    row["decimals"], row["kind"], row["role"] = decimals, kind, ROLES.get(suffix[0], ChannelRole.NONE)
     row["hi"], row["lo"] = record_id_of([seed, kind, *text_words(nmi.encode()), *text_words(suffix.encode())])
     said = kind.label if decimals >= 0 else f"? {unit.lower()}"  # values are in base units, so Wh and kWh are the same content
     row["content"] = record_id_of([*text_words(said.encode()), minutes * 60])[0]

@@ -67,7 +67,7 @@ CHANNEL = np.dtype(
         ("step_s", np.int32),
         ("decimals", np.int8),  # of the base unit; -1 unknown unit
         ("kind", np.uint8),  # UsageKind
-        ("is_billable", np.bool_),
+        ("role", np.uint8),  # ChannelRole
         ("hi", np.uint64),  # lanes of the record id before the day is absorbed
         ("lo", np.uint64),
         ("content", np.uint64),  # lane of the content hash before values are absorbed

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-RECORD_SCHEMA_VERSION = 1
+RECORD_SCHEMA_VERSION = 2
 
 
 def _column(name: str, kind: Any, meaning: str, unit: str = "") -> Any:
@@ -51,6 +51,7 @@ INTERVAL_DAYS = pa.schema(
         _column("account_key", pa.int32(), "the account that had the metering point, see account_keys"),
         _column("metering_point_id", pa.string(), "the place of supply (NMI)"),
         _column("channel", pa.string(), "the measured channel (NMI suffix)"),
+        _column("role", pa.uint8(), "which way the channel counts, a code of schemas.channels.ChannelRole"),
         _column("meter_serial", pa.string(), "serial number of the meter"),
         _column("start_at", pa.timestamp("us", tz="UTC"), "start of the first interval of the part", "UTC"),
         _column("step_s", pa.int32(), "length of an interval", "s"),

@@ -173,6 +173,7 @@ def _stage_parts(staged: Staged, batch: _Days, parts: _Parts, source: Source, re
         "source_offset",
         "source_length",
         "kind",
+        "role",
         "step_s",
         "quality",
         "updated_at",

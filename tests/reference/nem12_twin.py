@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 
+from schemas.channels import ChannelRole
 from schemas.hashing import record_id_of, tenant_seed, text_words
 from schemas.quality import Quality
 from schemas.quantities import INT64_MAX, METER_UNITS, UsageKind
@@ -224,10 +225,11 @@ def row_of(day: TwinDay, tenant: str) -> dict[str, object]:
     channel = day.channel
     read = [base_units(one, channel.scale) for one in day.texts]
     values = [value for value, _, _ in read]
+    role = {"E": 1, "B": 2, "Q": 3, "K": 4}.get(channel.suffix[0], 0)
     reasons = {
         Reason.NEGATIVE_QUANTITY: any(negative for _, negative, _ in read),
         Reason.QUANTITY_OUT_OF_RANGE: any(outside for _, _, outside in read),
-        Reason.UNBILLED_CHANNEL: channel.suffix[0] != "E",
+        Reason.UNBILLED_CHANNEL: role != ChannelRole.IMPORT,
         Reason.NULL_QUALITY: any(run[2][0] == "N" for run in day.runs),
         Reason.UNIT_NOT_BILLABLE: channel.scale is None,
     }
@@ -260,8 +262,14 @@ def row_of(day: TwinDay, tenant: str) -> dict[str, object]:
         "quality": int(min(RANKS[run[2][0]] for run in day.runs)),
         "quality_text": quality_text(day),
         "updated_at": EPOCH + timedelta(microseconds=day.updated_at),
-        "status": int(min((reason for reason, applies in reasons.items() if applies), default=Reason.OK)),
+        "status": smallest_reason(reasons),
+        "used_status": smallest_reason(reasons | {Reason.UNBILLED_CHANNEL: role == ChannelRole.NONE}),
+        "role": role,
     }
+
+
+def smallest_reason(reasons: dict[Reason, bool]) -> int:
+    return int(min((reason for reason, applies in reasons.items() if applies), default=Reason.OK))
 
 
 def said_of(flag: str, code: str, reason: str) -> str:
