@@ -96,6 +96,8 @@ def tariff_warnings(tariff: Tariff) -> list[Fault]:
     found: list[Fault] = []
     for version in tariff.versions:
         used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
+        used_windows |= {price.window for price in version.demand}
+        used_windows |= {price.window for price in (version.supply.export.prices if version.supply.export else ())}
         used_to = {rule.destination for rule in version.rules}
         used_to |= {to for one in version.allowances for to in one.destinations or ()}
         used_rates = {rule.rate for rule in version.rules}

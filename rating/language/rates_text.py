@@ -13,6 +13,8 @@ _SHOWN = {
     UsageKind.MESSAGE: ("message",),
     UsageKind.VOLUME: ("GB", "MB", "GiB", "MiB", "KiB", "kB", "B"),
     UsageKind.ENERGY: ("MWh", "kWh", "Wh"),
+    UsageKind.REACTIVE: ("kvarh", "varh"),
+    UsageKind.LIQUID: ("m3", "L"),
 }
 
 

@@ -9,13 +9,21 @@ from rating.language.yaml_places import Place
 ROUNDING_MODES = ("up", "down", "half_up", "half_even", "none")
 
 
+def _is_record(place: Place) -> bool:
+    return getattr(place.node, "value", None) == "record"  # a scope of calls, which has a message of its own
+
+
 def read_rounding(place: Place | None, *, line_only: bool) -> Rounding:
     """What the version says, or a stand-in where that has faults."""
     if place is None:
         return Rounding("line", "half_up", 2)
     fields = place.fields(("scope", "mode"), ("decimals",))
     scope_place, mode_place, decimals_place = fields.get("scope"), fields.get("mode"), fields.get("decimals")
-    scope = scope_place.choice(("record", "line")) if scope_place else None
+    scope = (
+        scope_place.choice(("line", "total") if line_only and not _is_record(scope_place) else ("record", "line"))
+        if scope_place
+        else None
+    )
     mode = mode_place.choice(ROUNDING_MODES) if mode_place else None
     decimals = whole(decimals_place, 0, 9)
     if mode == "none" and decimals_place:

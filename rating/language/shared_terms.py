@@ -6,7 +6,7 @@ milliwatt-hours), times of day in microseconds since local midnight, instants in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -32,7 +32,7 @@ class PricedAt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """Where (`record` or `line`), how and to how many decimals an amount is rounded; it happens once."""
+    """Where (`record`, `line` or `total`), how and to how many decimals an amount is rounded; it happens once."""
 
     scope: str
     mode: str
@@ -74,16 +74,19 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """A recurring amount of the contract."""
+    """A recurring amount of the contract, per month, day or year; `thirtieths` prorates a month by 30 and not by its days."""
 
     name: str
     amount_nano: int
     prorate: bool
+    per: str = field(default="month", metadata={"hashed_if_set": True})
+    thirtieths: bool = field(default=False, metadata={"hashed_if_set": True})
 
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """A rate that applies to all lines of the tariff."""
+    """A rate that applies to the lines named by `of`, or to all lines of the tariff."""
 
     name: str
     ppm: int
+    of: tuple[str, ...] | None = field(default=None, metadata={"hashed_if_set": True})

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from rating.language.call_terms import Allowance, Destination, Discount, Rate, Rule
 from rating.language.shared_terms import Fee, PricedAt, Rounding, ServiceKind, Tax, Window
-from rating.language.utility_terms import EnergyPrice
+from rating.language.supply_terms import Supply
+from rating.language.utility_terms import DemandPrice, EnergyPrice
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class TariffVersion:
     fees: tuple[Fee, ...] = ()
     taxes: tuple[Tax, ...] = ()
     where: str = field(default="", compare=False)
+    supply: Supply = field(default=Supply(), metadata={"hashed_if_set": True})
+
+    @property
+    def demand(self) -> tuple[DemandPrice, ...]:
+        """The demand prices; their positions are the `demand_index` of determinants."""
+        return self.supply.demand
 
 
 @dataclass(frozen=True, slots=True)

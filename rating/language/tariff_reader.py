@@ -11,11 +11,12 @@ from enum import Enum
 from pathlib import Path
 
 from rating.language.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
-from rating.language.read_energy import read_energy
 from rating.language.read_rounding import read_rounding
+from rating.language.read_supply import SUPPLY_KEYS, SupplyOf, read_supply
 from rating.language.read_terms import read_fees, read_taxes
 from rating.language.read_windows import read_windows
 from rating.language.shared_terms import FOREVER_AT, PricedAt, ServiceKind
+from rating.language.supply_terms import Supply
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.written_values import instant_at
 from rating.language.yaml_places import Fields, Place
@@ -69,8 +70,10 @@ def _zone(place: Place) -> str | None:
 
 def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> TariffVersion | None:
     telecom = service is ServiceKind.TELECOM
-    own = "rules" if telecom else "energy"
-    fields = place.fields(("version", "effective_from", "rounding", own), _SHARED_KEYS + (_TELECOM_KEYS if telecom else ()))
+    required = ("version", "effective_from", "rounding", *(("rules",) if telecom else ()))
+    fields = place.fields(required, _SHARED_KEYS + (_TELECOM_KEYS if telecom else SUPPLY_KEYS))
+    if not telecom and fields.get("energy") is None and fields.get("dynamic") is None:
+        place.fault("energy is missing", must_be="given", code="missing_key")
     from_at = instant_at(fields.get("effective_from"), zone)
     to_place = fields.get("effective_to")
     to_at = instant_at(to_place, zone) if to_place else FOREVER_AT
@@ -81,6 +84,8 @@ def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> Tar
     rates = read_rates(fields.get("rates"))
     priced_place = fields.get("priced_at")
     priced_at = priced_place.choice([str(choice) for choice in PricedAt]) if priced_place else None
+    fees, taxes = read_fees(fields.get("fees"), utility=not telecom), read_taxes(fields.get("taxes"), utility=not telecom)
+    of_supply = SupplyOf((), Supply()) if telecom else read_supply(fields, set(windows), fees, taxes, zone)
     version = TariffVersion(
         label=fields.text("version"),
         effective_from_at=from_at or 0,
@@ -93,10 +98,11 @@ def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> Tar
         rules=read_rules(fields.get("rules"), set(windows), destinations, rates),
         allowances=read_allowances(fields.get("allowances"), destinations),
         discount=read_discount(fields.get("discount")),
-        energy=read_energy(fields.get("energy"), set(windows)),
-        fees=read_fees(fields.get("fees")),
-        taxes=read_taxes(fields.get("taxes")),
+        energy=of_supply.energy,
+        fees=fees,
+        taxes=taxes,
         where=place.where,
+        supply=of_supply.supply,
     )
     return version if from_at is not None else None
 
@@ -123,10 +129,15 @@ def content_hash(tariff: Tariff) -> str:
     return hashlib.sha256(json.dumps(_canonical(tariff), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def _left_out(value: object, field: dataclasses.Field[object]) -> bool:
+    """A key of the language that came later is hashed where it says something, so that older tariffs keep their hash."""
+    return "hashed_if_set" in field.metadata and getattr(value, field.name) == field.default
+
+
 def _canonical(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = [field.name for field in dataclasses.fields(value) if field.compare]
-        return {name: _canonical(getattr(value, name)) for name in shown}
+        shown = [field for field in dataclasses.fields(value) if field.compare and not _left_out(value, field)]
+        return {field.name: _canonical(getattr(value, field.name)) for field in shown}
     if isinstance(value, frozenset):
         return sorted(str(_canonical(item)) for item in value)
     if isinstance(value, tuple):

@@ -39,10 +39,23 @@ UNITS: dict[str, tuple[UsageKind, int]] = {
     "Wh": (UsageKind.ENERGY, 10**3),
     "kWh": (UsageKind.ENERGY, 10**6),
     "MWh": (UsageKind.ENERGY, 10**9),
+    "varh": (UsageKind.REACTIVE, 10**3),
+    "kvarh": (UsageKind.REACTIVE, 10**6),
+    "Mvarh": (UsageKind.REACTIVE, 10**9),
+    "L": (UsageKind.LIQUID, 10**3),
+    "kL": (UsageKind.LIQUID, 10**6),
+    "m3": (UsageKind.LIQUID, 10**6),
 }
-EXAMPLES = {UsageKind.VOICE: "60 s", UsageKind.MESSAGE: "1 message", UsageKind.VOLUME: "1 MB", UsageKind.ENERGY: "1 kWh"}
+EXAMPLES = {
+    UsageKind.VOICE: "60 s",
+    UsageKind.MESSAGE: "1 message",
+    UsageKind.VOLUME: "1 MB",
+    UsageKind.ENERGY: "1 kWh",
+    UsageKind.REACTIVE: "1 kvarh",
+    UsageKind.LIQUID: "1 m3",
+}
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
-_QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) *([A-Za-z]*)")
+_QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) *((?:[A-Za-z]+[0-9]?)?)")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 
 
