@@ -1,25 +1,29 @@
-"""Price usage without any set-up: one tariff, a frame of records, and what each costs. For `tariff price`, trials and tests."""
+"""Price usage without any set-up: one tariff, a frame of records, and what each costs. For `tariff price`, trials and tests.
+
+A few records are priced by the exact path in Python, so that no kernel has to be loaded or compiled for them; more go by columns
+through the kernels. Both give the same (`tests/properties/test_price_usage.py`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from rating.calls.explain import explain_call
+from rating.calls.explain import CallExplanation, explain_exactly
 from rating.calls.first_pass import rate_calls
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.rates_text import quantity_text
+from rating.compiled.winners import CALL_KIND_COUNT
 from rating.language.shared_terms import ServiceKind
 from rating.language.tariff import Tariff
-from rating.language.written_values import UNITS, base_units
-from rating.utility.intervals import determine_intervals, line_amount_nano
-from schemas.errors import Fault, MeterlineError
-from schemas.money import amount_text
-from schemas.numbers import packed_number
-from schemas.quantities import UsageKind
+from rating.price_energy import energy_items, energy_lines, energy_segments
+from rating.price_texts import amount_texts
+from rating.priced_lines import LINES_SCHEMA, PricedItem, item_totals
+from rating.usage_columns import UsageColumns, usage_columns
 from schemas.reasons import Reason
 from schemas.zones import instant_us, moment_of
 
@@ -29,139 +33,124 @@ PRICED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "charged_quantity": pl.Int64,  # base units
     "rule": pl.String,  # item and version
     "reason": pl.String,  # ok, or why there is no charge
-    "segments": pl.List(pl.String),
+    "segments": pl.List(pl.String),  # of the first records only
 }
-_KINDS = {kind.label: kind for kind in UsageKind}
+EXPLAINED_DEFAULT = 20
+EXACT_ROWS_MAX = 500  # so few are priced in Python sooner than the kernels are loaded
 
 
-def price_usage(tariff: Tariff, usage: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class PricedUsage:
+    """`records`: the usage with the columns of `PRICED_SCHEMA`; `lines` and `items` say what each record consists of."""
+
+    tariff: Tariff
+    records: pl.DataFrame
+    lines: pl.DataFrame  # LINES_SCHEMA
+    items: list[PricedItem]
+
+    @property
+    def totals(self) -> pl.DataFrame:
+        """TOTALS_SCHEMA: what the records cost by item."""
+        return item_totals(self.items, self.lines)
+
+
+def price_usage(tariff: Tariff, usage: pl.DataFrame, *, explain: int = EXPLAINED_DEFAULT) -> pl.DataFrame:
     """The list price of each record.
 
     Args:
         tariff: any tariff; telecom prices voice, message and volume, utility prices energy.
-        usage: kind (voice, message, volume or energy), called_number (digits, empty or null for none; may be left out), start_at
-            (a datetime with zone, or ISO text with an offset), quantity (an integer or a decimal text) and, optionally, unit
-            (s, min, MB, kWh, ...; without it the base unit: ms, messages, bytes, milliwh). Energy records share one ladder, in
-            order of start_at.
+        usage: as for `usage_columns`. Energy records share one ladder, in order of start_at.
+        explain: so many records, from the first, get their segments.
     Returns:
         The usage with the columns of `PRICED_SCHEMA`, rows in the given order.
     Raises:
         MeterlineError: all records that cannot be read, each with its row.
     """
-    kinds, numbers, starts, quantities = _read(usage)
-    if not kinds:
-        return usage.hstack(pl.DataFrame(schema=PRICED_SCHEMA))
-    first, last = (moment_of(at).year for at in (min(starts), max(starts)))
+    return price_usage_lines(tariff, usage, explain=explain).records
+
+
+def price_usage_lines(tariff: Tariff, usage: pl.DataFrame, *, explain: int = EXPLAINED_DEFAULT) -> PricedUsage:
+    """As `price_usage`, with the items that each record costs."""
+    return price_columns(tariff, usage, usage_columns(usage), explain=explain)
+
+
+def price_columns(tariff: Tariff, usage: pl.DataFrame, columns: UsageColumns, *, explain: int = EXPLAINED_DEFAULT) -> PricedUsage:
+    """As `price_usage_lines` for usage that has been read already, so that several tariffs price what is read once."""
+    if not len(columns):
+        return PricedUsage(tariff, usage.hstack(pl.DataFrame(schema=PRICED_SCHEMA)), pl.DataFrame(schema=LINES_SCHEMA), [])
+    first, last = (moment_of(int(at)).year for at in (columns.start_at.min(), columns.start_at.max()))
     span = (instant_us(datetime(first, 1, 1, tzinfo=UTC)), instant_us(datetime(last + 1, 1, 1, tzinfo=UTC)))
     book = compile_book([tariff], span=span)
+    exactly, explain = len(columns) <= EXACT_ROWS_MAX, min(explain, len(columns))
     if tariff.service is ServiceKind.UTILITY:
-        rows = _price_energy(book, kinds, starts, quantities)
+        items = energy_items(book)
+        status, lines = energy_lines(book, columns, exactly=exactly)
+        segments = energy_segments(items, lines, explain)
     else:
-        rows = _price_calls(book, kinds, numbers, starts, quantities)
-    return usage.hstack(pl.DataFrame(rows, schema=PRICED_SCHEMA, orient="row"))
+        items = [PricedItem(rule.item, rule.version, rule.kind, rule.rounding) for rule in book.rules]
+        status, lines, segments = (_calls_exactly if exactly else _calls_by_kernel)(book, columns, explain)
+    return PricedUsage(tariff, usage.hstack(_priced(status, lines, items, segments)), lines, items)
 
 
-def _read(usage: pl.DataFrame) -> tuple[list[UsageKind], list[int], list[int], list[int]]:
-    missing = [name for name in ("kind", "start_at", "quantity") if name not in usage.columns]
-    faults = [Fault("usage", f"column {name} is missing") for name in missing]
-    if faults:
-        raise MeterlineError(faults)
-    kinds: list[UsageKind] = []
-    numbers: list[int] = []
-    starts: list[int] = []
-    quantities: list[int] = []
-    for row, record in enumerate(usage.iter_rows(named=True), start=1):
-        try:
-            kind = _KINDS[str(record["kind"])]
-            kinds.append(kind)
-            numbers.append(packed_number(str(record.get("called_number") or "").removeprefix("+")))
-            starts.append(_instant(record["start_at"]))
-            quantities.append(_quantity(record["quantity"], record.get("unit"), kind))
-        except KeyError:
-            faults.append(Fault(f"usage row {row}", "no such kind", repr(record["kind"]), " or ".join(_KINDS)))
-        except ValueError as cause:
-            faults.append(Fault(f"usage row {row}", str(cause)))
-    if faults:
-        raise MeterlineError(faults)
-    return kinds, numbers, starts, quantities
-
-
-def _instant(value: object) -> int:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    if moment.tzinfo is None:
-        raise ValueError(f"start_at without offset: {value}")
-    return instant_us(moment)
-
-
-def _quantity(value: object, unit: object, kind: UsageKind) -> int:
-    if unit is None or unit == "":
-        number = int(str(value))
-    else:
-        if UNITS.get(str(unit), (None, 0))[0] != kind:
-            raise ValueError(f"not a unit of {kind.label}: {unit!r}")
-        exact = base_units(str(value), str(unit))
-        if exact is None:
-            raise ValueError(f"not a whole number of {kind.unit}: {value} {unit}")
-        number = exact
-    if not 0 <= number < 2**63:
-        raise ValueError(f"quantity out of range: {value}")
-    return number
-
-
-def _price_calls(
-    book: TariffBook, kinds: list[UsageKind], numbers: list[int], starts: list[int], quantities: list[int]
-) -> list[tuple[object, ...]]:
-    is_call = [kind in (UsageKind.VOICE, UsageKind.MESSAGE, UsageKind.VOLUME) for kind in kinds]
-    codes = np.array([int(kind) if of else 0 for kind, of in zip(kinds, is_call, strict=True)], dtype=np.uint8)
-    tariffs = np.where(is_call, 0, -1).astype(np.int32)
-    packed = np.array(numbers, dtype=np.uint64)
-    rated = rate_calls(book, tariffs, codes, packed, np.array(starts), np.array(quantities))
-    rows: list[tuple[object, ...]] = []
-    for row, status in enumerate(rated.status.tolist()):
-        if status:
-            rows.append(("", 0, 0, "", Reason(status).label, []))
-            continue
-        why = explain_call(book, 0, int(kinds[row]), numbers[row], starts[row], quantities[row])
-        rule = book.rules[why.rule_index]
-        lines = [line.strip() for line in why.text().splitlines()[2:]]
-        charge = int(rated.charge_nano[row])
-        rows.append((amount_text(charge), charge, int(rated.charged_quantity[row]), f"{rule.item} ({rule.version})", "ok", lines))
-    return rows
-
-
-def _price_energy(book: TariffBook, kinds: list[UsageKind], starts: list[int], quantities: list[int]) -> list[tuple[object, ...]]:
-    """Each record is a run of one interval; all share one ladder in order of start."""
-    order = sorted(range(len(starts)), key=lambda row: (starts[row], row))
-    tariffs = [0 if kinds[row] is UsageKind.ENERGY else -1 for row in order]
-    count = len(order)
-    found = determine_intervals(
-        book,
-        tariff_index=tariffs,
-        ladder_group=np.zeros(count, dtype=np.int32),
-        start_at=[starts[row] for row in order],
-        step_us=np.ones(count, dtype=np.int64),
-        first_value=np.arange(count),
-        count=np.ones(count, dtype=np.int32),
-        values=[quantities[row] for row in order],
+def _priced(
+    status: npt.NDArray[np.uint8], lines: pl.DataFrame, items: list[PricedItem], segments: list[list[str]]
+) -> pl.DataFrame:
+    """PRICED_SCHEMA from the lines of the records."""
+    labels = pl.Series([item.label for item in items] or [""], dtype=pl.String)
+    reasons = pl.Series([_REASONS.get(code, "") for code in range(256)], dtype=pl.String)
+    sums = lines.with_columns(labels.gather(lines["item_index"]).alias("label"))
+    if lines["row"].n_unique() < len(lines):  # energy over several items; a call has one
+        by_record = sums.group_by("row", maintain_order=True)
+        sums = by_record.agg(pl.col("charge_nano").sum(), pl.col("quantity").sum(), pl.col("label").str.join(", "))
+    every = pl.DataFrame({"row": np.arange(len(status), dtype=np.int64), "reason": reasons.gather(status)})
+    charge = pl.col("charge_nano")
+    return every.join(sums, on="row", how="left", maintain_order="left").select(
+        amount_texts(charge).fill_null("").alias("charge"),
+        charge.fill_null(0),
+        pl.col("quantity").fill_null(0).alias("charged_quantity"),
+        pl.col("label").fill_null("").alias("rule"),
+        "reason",
+        _texts_of_first(segments, len(status)),
     )
-    parts: dict[int, list[tuple[int, int]]] = {}
-    columns = (found.run_index.tolist(), found.item_index.tolist(), found.quantity_milliwh.tolist())
-    for run, item, milliwh in zip(*columns, strict=True):
-        parts.setdefault(run, []).append((item, milliwh))
-    rows: list[tuple[object, ...]] = [()] * count
-    for run, row in enumerate(order):
-        status = int(found.status[run]) or (int(Reason.ZERO_USAGE) if run not in parts else 0)
-        rows[row] = ("", 0, 0, "", Reason(status).label, []) if status else _energy_row(book, parts[run])
-    return rows
 
 
-def _energy_row(book: TariffBook, parts: list[tuple[int, int]]) -> tuple[object, ...]:
-    total, lines, names = 0, [], []
-    for index, milliwh in parts:
-        item = book.energy_items[index]
-        amount = line_amount_nano(milliwh, item.price_nano, item.per, item.rounding)
-        price = f"{amount_text(item.price_nano)} per {quantity_text(item.per, UsageKind.ENERGY)}"
-        lines.append(f"{quantity_text(milliwh, UsageKind.ENERGY)} at {price}: {amount_text(amount)}  [{item.item}]")
-        names.append(f"{item.item} ({item.version})")
-        total += amount
-    return amount_text(total), total, sum(milliwh for _, milliwh in parts), ", ".join(names), "ok", lines
+def _texts_of_first(segments: list[list[str]], rows: int) -> pl.Series:
+    """A list column of which only the first rows are filled."""
+    kind = pl.List(pl.String)
+    rest = pl.Series("segments", [[]], dtype=kind).new_from_index(0, rows - len(segments))
+    return pl.concat([pl.Series("segments", segments, dtype=kind), rest])
+
+
+_REASONS = {int(reason): reason.label for reason in Reason}
+_Calls = tuple[npt.NDArray[np.uint8], pl.DataFrame, list[list[str]]]
+
+
+def _calls_exactly(book: TariffBook, usage: UsageColumns, explain: int) -> _Calls:
+    """(status, lines, segments), each record priced and explained by the exact path."""
+    found = [_explanation(book, usage, row) for row in range(len(usage))]
+    ok = [(row, why.rule_index, why.charged_quantity, why.charge_nano) for row, why in enumerate(found) if not why.status]
+    status = np.array([why.status for why in found], dtype=np.uint8)
+    return status, pl.DataFrame(ok, schema=LINES_SCHEMA, orient="row"), [_segments(why) for why in found[:explain]]
+
+
+def _calls_by_kernel(book: TariffBook, usage: UsageColumns, explain: int) -> _Calls:
+    is_call = usage.kind < CALL_KIND_COUNT
+    kind = np.where(is_call, usage.kind, 0).astype(np.uint8)
+    tariff_index = np.where(is_call, 0, -1).astype(np.int32)
+    rated = rate_calls(book, tariff_index, kind, usage.called_number, usage.start_at, usage.quantity)
+    ok = np.flatnonzero(rated.status == 0)
+    columns = (ok, rated.rule_index[ok], rated.charged_quantity[ok], rated.charge_nano[ok])
+    lines = pl.DataFrame(dict(zip(LINES_SCHEMA, columns, strict=True)), schema=LINES_SCHEMA)
+    return rated.status, lines, [_segments(_explanation(book, usage, row)) for row in range(explain)]
+
+
+def _explanation(book: TariffBook, usage: UsageColumns, row: int) -> CallExplanation:
+    kind, number, start_at, quantity = (
+        int(column[row]) for column in (usage.kind, usage.called_number, usage.start_at, usage.quantity)
+    )
+    is_call = kind < CALL_KIND_COUNT
+    return explain_exactly(book, 0 if is_call else -1, kind if is_call else 0, number, start_at, quantity)
+
+
+def _segments(why: CallExplanation) -> list[str]:
+    return [] if why.status else [line.strip() for line in why.text().splitlines()[2:]]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import numpy as np
-
 from rating.compiled.book import BookRule, TariffBook
-from rating.compiled.prefixes import node_of_number
+from rating.compiled.prefix_lookup import node_of_packed
 from rating.compiled.rule_arrays import weights_of
 from rating.compiled.rule_layout import BY_START, NEVER
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
@@ -62,7 +60,7 @@ def exact_price(
     with_fee: bool = True,
 ) -> ExactPrice:
     """Price one record with `quantity` > `elapsed`; arguments and statuses as in `first_pass.rate_calls`."""
-    node = node_of_number(np.uint64(number), book.prefixes.top, book.prefixes.sub)
+    node = node_of_packed(book.prefixes, number)
     cell = int(book.cell_of[tariff * CALL_KIND_COUNT + kind, node])
     place = book.timelines.place_of(tariff, start_at)
     if place < 0:

@@ -169,11 +169,7 @@ def explain_call(
             place, cell, rule, start_at, quantity, 0, True, shown,
         )  # fmt: skip
     if status == NEEDS_EXACT:
-        price = exact_price(book, tariff_index, int(of), called_number, start_at, quantity)
-        if price.status:
-            return CallExplanation(book, *usage, Reason(price.status))
-        booked = (price.rule_index, price.charge_nano, price.charged_quantity, price.total_nano)
-        return CallExplanation(book, *usage, Reason.OK, *booked, tuple(price.segments))
+        return explain_exactly(book, tariff_index, kind, called_number, start_at, quantity)
     if status:
         return CallExplanation(book, *usage, Reason(status))
     common = int(book.scale_rows[book.rule_rows[rule, 0] >> SCALE_SHIFT, 2])
@@ -181,3 +177,17 @@ def explain_call(
     segments = tuple(PricedSegment(row[0], row[1], row[2], row[3], row[4], Fraction(row[5], common)) for row in rows)
     exact = Fraction(int(total), common)
     return CallExplanation(book, *usage, Reason.OK, rule, booked_exact(exact, book.rules[rule]), int(elapsed), exact, segments)
+
+
+def explain_exactly(
+    book: TariffBook, tariff_index: int, kind: int, called_number: int, start_at: int, quantity: int
+) -> CallExplanation:
+    """The same by the big-integer path, which needs no kernel: for rows beyond int64, and for a few records without a warm-up."""
+    usage = (tariff_index, UsageKind(kind), called_number, start_at, quantity)
+    if quantity == 0 or tariff_index < 0:
+        return CallExplanation(book, *usage, Reason.NO_TARIFF_FOR_SUBJECT if quantity else Reason.ZERO_USAGE)
+    price = exact_price(book, tariff_index, kind, called_number, start_at, quantity)
+    if price.status:
+        return CallExplanation(book, *usage, Reason(price.status))
+    booked = (price.rule_index, price.charge_nano, price.charged_quantity, price.total_nano)
+    return CallExplanation(book, *usage, Reason.OK, *booked, tuple(price.segments))

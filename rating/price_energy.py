@@ -1,0 +1,109 @@
+"""Energy records for trials: each is one interval, all share one ladder in order of start. Few of them need no kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rating.compiled.book import TariffBook
+from rating.language.rates_text import quantity_text
+from rating.price_texts import rounded_ratios
+from rating.priced_lines import LINES_SCHEMA, PricedItem
+from rating.usage_columns import UsageColumns
+from schemas.money import amount_text
+from schemas.quantities import UsageKind
+from schemas.reasons import Reason
+
+INTERVAL_MAX = 2**44  # as in utility.intervals
+
+
+def energy_lines(book: TariffBook, usage: UsageColumns, *, exactly: bool) -> tuple[npt.NDArray[np.uint8], pl.DataFrame]:
+    """(status of each record, lines in order of row and item); `exactly` walks the ladder in Python."""
+    order = np.argsort(usage.start_at, kind="stable")
+    status_in_order, run, item, milliwh = (_walk if exactly else _by_kernel)(book, usage, order)
+    status = np.empty(len(usage), dtype=np.uint8)
+    status[order] = status_in_order
+    without = np.ones(len(usage), dtype=np.bool_)
+    without[order[run]] = False
+    status[without & (status == 0)] = Reason.ZERO_USAGE
+    price = np.array([each.price_nano for each in book.energy_items] or [0], dtype=np.int64)
+    per = np.array([each.per for each in book.energy_items] or [1], dtype=np.int64)
+    found = pl.DataFrame(
+        {"row": order[run], "item_index": item, "quantity": milliwh, "price": price[item], "per": per[item]},
+        schema={"row": pl.Int64, "item_index": pl.Int64, "quantity": pl.Int64, "price": pl.Int64, "per": pl.Int64},
+    )
+    exact = pl.col("quantity").cast(pl.Int128) * pl.col("price").cast(pl.Int128)
+    nearest = rounded_ratios(exact, pl.col("per").cast(pl.Int128), "half_up").cast(
+        pl.Int64, strict=False
+    )  # the line rounds, not the record
+    lines = found.sort("row", "item_index").with_columns(charge_nano=nearest)
+    beyond = lines.filter(pl.col("charge_nano").is_null())["row"].unique()
+    status[beyond.to_numpy()] = Reason.CHARGE_OVERFLOW
+    lines = lines.filter(~pl.col("row").is_in(beyond.implode()))
+    return status, lines.select(list(LINES_SCHEMA))
+
+
+Found = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def _by_kernel(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64]) -> Found:
+    from rating.utility.intervals import determine_intervals  # loads a kernel, which few records do without
+
+    ones = np.ones(len(order), dtype=np.int64)
+    found = determine_intervals(
+        book,
+        tariff_index=np.where(usage.kind[order] == UsageKind.ENERGY, 0, -1),
+        ladder_group=np.zeros(len(order), dtype=np.int32),
+        start_at=usage.start_at[order],
+        step_us=ones,
+        first_value=np.arange(len(order)),
+        count=ones,
+        values=usage.quantity[order],
+    )
+    return found.status, found.run_index.astype(np.int64), found.item_index.astype(np.int64), found.quantity_milliwh
+
+
+def _walk(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64]) -> Found:
+    """The loop of `utility.intervals` for runs of one interval."""
+    status = np.zeros(len(order), dtype=np.uint8)
+    parts: list[tuple[int, int, int]] = []
+    total = 0
+    for run, row in enumerate(order.tolist()):
+        left = int(usage.quantity[row])
+        if usage.kind[row] != UsageKind.ENERGY:
+            status[run] = Reason.NO_TARIFF_FOR_SUBJECT
+            total = 0  # a change of tariff starts the ladder again
+            continue
+        place = book.timelines.place_of(0, int(usage.start_at[row]))
+        price = int(book.winner[book.energy_cell[0] + book.timelines.segment[place, 1]]) if place >= 0 else -1
+        if price < 0 or left > INTERVAL_MAX:
+            status[run] = Reason.NO_RATE_AT_INSTANT if price < 0 else Reason.QUANTITY_OUT_OF_RANGE
+            continue
+        first, last = int(book.energy_first_item[price]), int(book.energy_first_item[price + 1]) - 1
+        for item in range(first, last + 1):
+            end = int(book.energy_from[item + 1]) if item < last else total + left
+            taken = min(left, max(end - total, 0))
+            if taken:
+                parts.append((run, item, taken))
+            total, left = total + taken, left - taken
+    columns = np.array(parts, dtype=np.int64).reshape(-1, 3)
+    return status, columns[:, 0], columns[:, 1], columns[:, 2]
+
+
+def energy_items(book: TariffBook) -> list[PricedItem]:
+    """The items of the book in order of their index."""
+    return [
+        PricedItem(each.item, each.version, UsageKind.ENERGY, each.rounding, each.price_nano, each.per)
+        for each in book.energy_items
+    ]
+
+
+def energy_segments(items: list[PricedItem], lines: pl.DataFrame, records: int) -> list[list[str]]:
+    """The lines of the first records in words."""
+    found: list[list[str]] = [[] for _ in range(records)]
+    for row, index, milliwh, nano in lines.filter(pl.col("row") < records).iter_rows():
+        item = items[index]
+        price = f"{amount_text(item.price_nano)} per {quantity_text(item.per, UsageKind.ENERGY)}"
+        found[row].append(f"{quantity_text(milliwh, UsageKind.ENERGY)} at {price}: {amount_text(nano)}  [{item.item}]")
+    return found
