@@ -6,34 +6,15 @@ import sys
 
 import click
 
+from meterline.cli.lazy_group import LazyGroup
 from meterline.cli.output import Output, report_error
 from schemas.errors import ExitCode, MeterlineError
 
 
-class _Group(click.Group):
-    """Imports a command's module when it is asked for: 'meterline tariff price' must not wait for Kafka or DuckDB."""
-
+class _Group(LazyGroup):
     modules = {
-        "run": "run",
-        "status": "status",
-        "reconcile": "reconcile",
-        "period": "period",
-        "bill": "bill",
-        "suspense": "suspense",
-        "tariff": "tariff",
-        "demo": "demo",
+        name: f"meterline.cli.{name}" for name in ("run", "status", "reconcile", "period", "bill", "suspense", "tariff", "demo")
     }
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.modules)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.modules:
-            return None
-        from importlib import import_module
-
-        command: click.Command = import_module(f"meterline.cli.{self.modules[name]}").command
-        return command
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

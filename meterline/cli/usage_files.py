@@ -1,0 +1,29 @@
+"""Usage in files that a person has at hand: CSV, Parquet or JSON lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import Fault, MeterlineError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def read_usage(path: Path) -> pl.DataFrame:
+    """Usage records of a CSV, Parquet or JSON lines file, all columns of a CSV as text."""
+    import polars as pl
+
+    readers = {
+        ".csv": lambda: pl.read_csv(path, infer_schema=False),
+        ".parquet": lambda: pl.read_parquet(path),
+        ".jsonl": lambda: pl.read_ndjson(path),
+        ".ndjson": lambda: pl.read_ndjson(path),
+    }
+    if path.suffix not in readers:
+        raise MeterlineError(Fault(str(path), "unknown kind of usage file", path.suffix, "one of " + ", ".join(readers)))
+    try:
+        return readers[path.suffix]()
+    except pl.exceptions.PolarsError as cause:
+        raise MeterlineError(Fault(str(path), "cannot be read", was=str(cause).splitlines()[0])) from cause
