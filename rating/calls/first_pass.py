@@ -5,32 +5,21 @@ Line-scoped rounding: the record is booked to the nearest nano-unit here and the
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rating.calls.exact_price import exact_price
-from rating.calls.increments import NEEDS_EXACT, U_LOW, booked_nano, elapsed_at, price_call
-from rating.compiled.book import INDEX_BITS, TariffBook
+from rating.calls.first_pass_kernel import BLOCK, rate_rows
+from rating.calls.increments import NEEDS_EXACT
+from rating.compiled.book import TariffBook
 from rating.compiled.columns import kernel_column, refuse_row
-from rating.compiled.prefixes import match_block
-from rating.compiled.rule_layout import BY_START, RULE_WORDS, SCALE_SHIFT, SHORT
-from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
+from rating.compiled.winners import CALL_KIND_COUNT
 from schemas.errors import Fault, MeterlineError
-from schemas.kernels import inline_kernel, kernel
-from schemas.reasons import Reason
 
-_ZERO_USAGE = int(Reason.ZERO_USAGE)
-_NO_TARIFF = int(Reason.NO_TARIFF_FOR_SUBJECT)
-_NO_DESTINATION = int(Reason.NO_RATE_FOR_DESTINATION)
-_NO_INSTANT = int(Reason.NO_RATE_AT_INSTANT)
-_NO_RATE = NO_RATE_FOR_DESTINATION
-_KINDS = CALL_KIND_COUNT
-_BITS = INDEX_BITS
-_U1, _U32 = np.uint64(1), np.uint64(32)
-BLOCK = 512
+_THREAD_ROWS = 65_536  # fewer rows than this are not worth a thread
 
 
 @dataclass(slots=True)
@@ -56,101 +45,6 @@ class RatedCalls:
         return RatedCalls(self.charge_nano[:rows], self.charged_quantity[:rows], self.rule_index[:rows], self.status[:rows])
 
 
-@inline_kernel
-def _word(words: npt.NDArray[np.int64], index: Any) -> Any:
-    """One word by an index that is known not to be negative: numba then leaves out its wrap-around of negative indices."""
-    return words[np.uint64(index)]
-
-
-@kernel()
-def _rate(  # type: ignore[no-untyped-def]
-    tariff_index, kind, called_number, start_at, quantity,
-    span_start, span_end, steps, segment, top, sub, cell_of, winner, rule_rows, scale_rows, words,
-    charge_nano, charged_quantity, rule_index, status, block, tariff_count,
-):  # fmt: skip
-    """Price each record. All inputs [n]; arrays of the book as in `book`; block: [4, BLOCK] scratch.
-
-    Works in blocks and, within one, step by step over all records: each step's memory accesses are independent of one another, so
-    that they overlap instead of waiting in a chain number -> node -> cell -> rule -> row for every record.
-    Returns how many rows need the big-integer path, -1 where a row may not be priced at all.
-    """
-    nothing = np.empty((0, 6), dtype=np.int64)
-    node, cell, place, waiting = block[0], block[1], block[2], block[3]
-    flat_steps, flat_cells, flat_segments = steps.ravel(), cell_of.ravel(), segment.ravel()
-    flat_rows, flat_scales = rule_rows.ravel(), scale_rows.ravel()
-    step_count, node_count = steps.shape[1], cell_of.shape[1]
-    exact = 0
-    for first in range(0, len(tariff_index), BLOCK):
-        rows = min(BLOCK, len(tariff_index) - first)
-        bad = False
-        for j in range(rows):
-            bad |= (tariff_index[first + j] >= tariff_count) | (kind[first + j] >= _KINDS) | (quantity[first + j] < 0)
-        if bad:
-            return -1
-        match_block(called_number, first, rows, top, sub, node, waiting)
-        for j in range(rows):
-            i = first + j
-            tariff: Any = max(np.int64(tariff_index[i]), 0)
-            at = min(max(start_at[i], span_start), span_end - 1)
-            cell[j] = _word(flat_cells, (tariff * _KINDS + kind[i]) * node_count + node[j])
-            place[j] = _word(flat_steps, tariff * step_count + ((at - span_start) >> _BITS))
-        for j in range(rows):
-            at = min(start_at[first + j], span_end - 1)
-            here = place[j]
-            while at >= _word(flat_segments, here + here):
-                here += 1
-            place[j] = here
-            rule_index[first + j] = _word(winner, cell[j] + _word(flat_segments, here + here + 1))
-        for j in range(rows):
-            i = first + j
-            used = quantity[i]
-            at = start_at[i]
-            rule = np.int64(rule_index[i])
-            refused = 0
-            if used == 0:
-                refused = _ZERO_USAGE
-            elif tariff_index[i] < 0:
-                refused = _NO_TARIFF
-            elif rule == _NO_RATE:
-                refused = _NO_DESTINATION
-            elif rule < 0 or at < span_start or at >= span_end:
-                refused = _NO_INSTANT
-            total: Any = 0
-            elapsed: Any = 0
-            flags: Any = 0
-            if refused == 0:
-                row = rule * RULE_WORDS
-                flags = _word(flat_rows, row)
-                # The short way is price_call unrolled: one rule for the whole call, two tiers at most, neither cap nor minimum.
-                if (
-                    (flags & SHORT != 0)
-                    & (used <= _word(flat_rows, row + 2))
-                    & ((flags & BY_START != 0) | (used <= elapsed_at(_word(flat_segments, place[j] + place[j]), at)))
-                ):
-                    both = np.uint64(_word(flat_rows, row + 4))
-                    step, next_step = both & U_LOW, both >> _U32
-                    count = np.int64((np.uint64(min(used, _word(flat_rows, row + 3))) + step - _U1) // step)
-                    elapsed = count * np.int64(step)
-                    more = np.int64((np.uint64(max(used - elapsed, 0)) + next_step - _U1) // next_step)
-                    elapsed += more * np.int64(next_step)
-                    total = _word(flat_rows, row + 1) + count * _word(flat_rows, row + 5) + more * _word(flat_rows, row + 6)
-                else:
-                    refused, total, elapsed, _ = price_call(
-                        segment, winner, rule_rows, words, place[j], cell[j], rule, at, used, 0, True, nothing
-                    )
-                    exact += refused == NEEDS_EXACT
-            status[i] = refused
-            if refused == 0:
-                scale = (flags >> SCALE_SHIFT) * 3
-                charge_nano[i] = booked_nano(total, flags, _word(flat_scales, scale), _word(flat_scales, scale + 1))
-                charged_quantity[i] = elapsed
-            else:
-                charge_nano[i] = 0
-                charged_quantity[i] = 0
-                rule_index[i] = -1
-    return exact
-
-
 def rate_calls(
     book: TariffBook,
     tariff_index: npt.NDArray[np.int32],
@@ -160,6 +54,7 @@ def rate_calls(
     quantity: npt.NDArray[np.int64],
     *,
     out: RatedCalls | None = None,
+    threads: int = 1,
 ) -> RatedCalls:
     """The list price of each record.
 
@@ -170,6 +65,7 @@ def rate_calls(
         start_at: i8[n], microseconds UTC.
         quantity: i8[n] >= 0, milliseconds, messages or bytes by kind.
         out: takes the result if given; exactly n rows.
+        threads: how many threads may share the rows; the result does not depend on it.
     Returns:
         `RatedCalls`. Status: ZERO_USAGE (charge 0), NO_TARIFF_FOR_SUBJECT, NO_RATE_FOR_DESTINATION, NO_RATE_AT_INSTANT (also for
         instants outside `book.span`, and for a hole later in the call), CHARGE_OVERFLOW (the result itself leaves int64).
@@ -177,21 +73,40 @@ def rate_calls(
         MeterlineError: columns of different lengths, a kind or tariff that does not exist, a negative quantity; names the row.
     """
     columns = _equal_columns(tariff_index, kind, called_number, start_at, quantity)
-    rated = RatedCalls.empty(len(columns[0])) if out is None else out
-    if len(rated.status) != len(columns[0]):
-        raise MeterlineError(Fault("rate_calls out", "wrong length", str(len(rated.status)), str(len(columns[0]))))
-    lines = book.timelines
-    exact = _rate(
-        *columns, book.span[0], book.span[1], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub,
-        book.cell_of, book.winner, book.rule_rows, book.scale_rows, book.rule_words,
-        rated.charge_nano, rated.charged_quantity, rated.rule_index, rated.status,
-        np.empty((4, BLOCK), dtype=np.int64), len(book.tariff_ids),
-    )  # fmt: skip
-    if exact < 0:
+    rows = len(columns[0])
+    rated = RatedCalls.empty(rows) if out is None else out
+    if len(rated.status) != rows:
+        raise MeterlineError(Fault("rate_calls out", "wrong length", str(len(rated.status)), str(rows)))
+    parts = _parts(rows, threads)
+    if len(parts) == 1:
+        exact = [_rate_part(book, columns, rated, parts[0])]
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            exact = list(pool.map(lambda part: _rate_part(book, columns, rated, part), parts))
+    if min(exact) < 0:
         _refuse_rows(book, columns)
-    if exact:
+    if any(exact):
         _rate_exactly(book, columns, rated)
     return rated
+
+
+def _parts(rows: int, threads: int) -> list[slice]:
+    """Rows in equal parts of whole blocks, one for a thread."""
+    count = max(min(threads, rows // _THREAD_ROWS), 1)
+    size = -(-rows // (count * BLOCK)) * BLOCK
+    return [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), max(size, 1))]
+
+
+def _rate_part(book: TariffBook, columns: list[npt.NDArray[np.int64]], rated: RatedCalls, part: slice) -> int:
+    """Rate some rows without the interpreter's lock; what `rate_rows` returns."""
+    lines, prefixes = book.timelines, book.prefixes
+    exact: int = rate_rows(
+        *(column[part] for column in columns), *book.span, lines.index, lines.segment, prefixes.top, prefixes.sub,
+        book.cell_of, book.winner, book.rule_rows, book.step_rows, book.scale_rows, book.rule_words,
+        rated.charge_nano[part], rated.charged_quantity[part], rated.rule_index[part], rated.status[part],
+        np.empty((4, BLOCK), dtype=np.int32), np.empty((0, 6), dtype=np.int64), len(book.tariff_ids),
+    )  # fmt: skip
+    return exact
 
 
 def _equal_columns(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rating.compiled.rule_layout import BY_START, CAP, FREE_CAP, MINIMUM, MODE_BITS, TIERS
 from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 from schemas.reasons import Reason
 
 U_LOW = np.uint64(2**32 - 1)
@@ -24,10 +25,16 @@ I32 = npt.NDArray[np.int32]
 
 
 @inline_kernel
-def booked_nano(total: int, flags: int, q: int, g: int) -> int:
+def booked_nano(total: Any, flags: Any, q: Any, g: Any) -> Any:
     """g * R(N): the total rounded once, by magnitude and with its sign."""
+    return rounded_steps(total, abs(total) // q, flags, q) * g
+
+
+@tight_kernel
+def rounded_steps(total: Any, whole: Any, flags: Any, q: Any) -> Any:
+    """R(N) of a total N, `whole` being floor(|N| / q); the sign is that of N."""
     magnitude = abs(total)
-    steps = magnitude // q
+    steps = np.int64(whole)
     rest = magnitude - steps * q
     mode = flags & MODE_BITS
     if mode == _UP:
@@ -38,7 +45,7 @@ def booked_nano(total: int, flags: int, q: int, g: int) -> int:
             steps += twice >= q
         else:
             steps += (twice > q) | ((twice == q) & (steps & 1))
-    return steps * g if total >= 0 else -steps * g
+    return steps if total >= 0 else -steps
 
 
 @inline_kernel

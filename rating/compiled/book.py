@@ -100,9 +100,10 @@ class TariffBook:
     cell_of: I32
     winner: I32
     rules: tuple[BookRule, ...]
-    rule_rows: I64  # [rules, 8], see increments
-    scale_rows: I64  # [scales, 3], see increments
-    rule_words: I64  # see increments
+    rule_rows: I64  # [rules, 8], see rule_layout
+    step_rows: I64  # [steps, 4], see rule_layout
+    scale_rows: I64  # [scales, 5], see rule_layout
+    rule_words: I64  # see rule_layout
     energy_cell: I32  # [tariffs]: cell + pattern column -> winner -> an energy price
     energy_first_item: I32  # [energy prices + 1]
     energy_items: tuple[EnergyItem, ...]

@@ -65,6 +65,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         winner=np.concatenate([*build.winners, np.full(1, NO_RATE_FOR_DESTINATION, dtype=np.int32)]),
         rules=tuple(build.rules),
         rule_rows=arrays.rows,
+        step_rows=arrays.steps,
         scale_rows=arrays.scales,
         rule_words=arrays.words,
         energy_cell=np.array(build.energy_cells, dtype=np.int32),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.kernels import inline_kernel
+from schemas.kernels_inlined import tight_kernel
 
 ROOT_NODE = 0  # the prefix of length 0, which every number has
 _TOP_DIGITS = 5
@@ -82,31 +83,32 @@ def node_of_number(number: np.uint64, top: npt.NDArray[np.int32], sub: npt.NDArr
     return node
 
 
-@inline_kernel
+@tight_kernel
 def match_block(
     numbers: npt.NDArray[np.uint64],
     first: int,
     rows: int,
     top: npt.NDArray[np.int32],
     sub: npt.NDArray[np.int32],
-    node: npt.NDArray[np.int64],
-    waiting: npt.NDArray[np.int64],
+    node: npt.NDArray[np.int32],
+    waiting: npt.NDArray[np.int32],
 ) -> None:
     """The nodes of `rows` numbers from `first` on, digit by digit over all that still wait: no branch depends on a table."""
     count: Any = 0
     for j in range(rows):
-        found = np.int64(top[np.int64(numbers[first + j] >> U_TOP_SHIFT)])
-        node[j] = found
-        waiting[count] = j
+        found = np.int64(top[numbers[np.uint64(first + j)] >> U_TOP_SHIFT])
+        node[np.uint64(j)] = found
+        waiting[np.uint64(count)] = j
         count += found < 0
     shift = U_SUB_SHIFT
     while count > 0:
         left: Any = 0
         for k in range(count):
-            j = waiting[k]
-            found = np.int64(sub[((-node[j] - 1) << 4) + np.int64((numbers[first + j] >> shift) & U_DIGIT)])
-            node[j] = found
-            waiting[left] = j
+            row = np.int64(waiting[np.uint64(k)])
+            digit = (numbers[np.uint64(first + row)] >> shift) & U_DIGIT
+            found = np.int64(sub[np.uint64(-np.int64(node[np.uint64(row)]) - 1) << U_DIGIT_BITS | digit])
+            node[np.uint64(row)] = found
+            waiting[np.uint64(left)] = row
             left += found < 0
         count = left
         shift -= U_DIGIT_BITS

@@ -10,6 +10,7 @@ from math import lcm
 import numpy as np
 
 from rating.compiled.book import I64, BookRule
+from rating.compiled.reciprocals import reciprocal
 from rating.compiled.rule_layout import BY_START, FREE_CAP, MODES, NEVER, RULE_WORDS, SCALE_SHIFT, SHORT
 from rating.language.call_terms import Rate
 from schemas.quantities import UsageKind
@@ -35,11 +36,31 @@ def denominators(rules: Sequence[BookRule]) -> dict[tuple[str, UsageKind], int]:
 
 @dataclass(frozen=True, slots=True)
 class RuleArrays:
-    """Rule rows, scale rows and further words, laid out as `increments` says."""
+    """Rule rows, step rows, scale rows and further words, laid out as `rule_layout` says."""
 
     rows: I64  # [rules, 8], on cache lines
-    scales: I64  # [scales, 3]
+    steps: I64  # [steps, 4], on cache lines
+    scales: I64  # [scales, 5]
     words: I64
+
+
+class _Building:
+    """The tables that rules share, as they grow."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, int] = {}  # increment -> place
+        self.scales: dict[tuple[int, int, int], int] = {}
+        self.words: list[int] = []
+
+    def arrays(self, rows: I64) -> RuleArrays:
+        steps = [(step, *reciprocal(step), 0) for step in self.steps or {1: 0}]
+        scales = [(*scale, *reciprocal(scale[0])) for scale in self.scales or {(1, 1, 1): 0}]
+        return RuleArrays(
+            rows,
+            on_cache_lines(np.array(steps, dtype=np.int64)),
+            np.array(scales, dtype=np.int64),
+            np.array(self.words or [0], dtype=np.int64),
+        )
 
 
 def rule_arrays(rules: Sequence[BookRule], ladder_of: Sequence[int]) -> RuleArrays:
@@ -49,26 +70,25 @@ def rule_arrays(rules: Sequence[BookRule], ladder_of: Sequence[int]) -> RuleArra
     for rule in rules:
         key = (rule.tariff_id, rule.kind)
         longest[key] = max(longest.get(key, 0), *(tier.increment for tier in rule.rate.tiers))
-    scales: dict[tuple[int, int, int], int] = {}
-    words: list[int] = []
-    rows = on_cache_lines(len(rules))
-    for index, rule in enumerate(rules):
-        key = (rule.tariff_id, rule.kind)
-        rows[index] = _row(rule, common[key], longest[key], scales, words, ladder_of[index])
-    return RuleArrays(rows, np.array([*scales] or [(1, 1, 1)], dtype=np.int64), np.array(words or [0], dtype=np.int64))
+    build = _Building()
+    rows = [
+        _row(rule, common[rule.tariff_id, rule.kind], longest[rule.tariff_id, rule.kind], build, ladder)
+        for rule, ladder in zip(rules, ladder_of, strict=True)
+    ]
+    return build.arrays(on_cache_lines(np.array(rows or [[0] * RULE_WORDS], dtype=np.int64)))
 
 
-def on_cache_lines(rows: int) -> I64:
-    """[max(rows, 1), 8] zeros that start at a multiple of 64 bytes, so that a row is one cache line."""
-    raw = np.zeros((max(rows, 1) + 1) * RULE_WORDS, dtype=np.int64)
+def on_cache_lines(rows: I64) -> I64:
+    """A copy that starts at a multiple of 64 bytes, so that a row of 8 words is one cache line."""
+    raw = np.empty(rows.size + 8, dtype=np.int64)
     skip = (-raw.ctypes.data % 64) // 8
-    return raw[skip : skip + max(rows, 1) * RULE_WORDS].reshape(-1, RULE_WORDS)
+    placed = raw[skip : skip + rows.size].reshape(rows.shape)
+    placed[:] = rows
+    return placed
 
 
-def _row(
-    rule: BookRule, common: int, longest: int, scales: dict[tuple[int, int, int], int], words: list[int], ladder: int
-) -> list[int]:
-    """The row of a rule; its scale and its further words are entered."""
+def _row(rule: BookRule, common: int, longest: int, build: _Building, ladder: int) -> list[int]:
+    """The row of a rule; its steps, its scale and its further words are entered."""
     rate, rounding = rule.rate, rule.rounding
     rounds = rounding.scope == "record" and rounding.mode != "none"
     g = rounding.grid_nano if rounds else 1
@@ -82,16 +102,16 @@ def _row(
     is_short = safe >= 0 and not is_capped and not minimum and len(weights) <= 2 and max(increments) < 2**31
     if safe < 0:  # nothing of it may enter int64
         common, fee, minimum, cap, weights, increments = 1, 0, 0, NEVER, [0] * len(weights), [1] * len(weights)
-    scale = scales.setdefault((g * common, g, common), len(scales))
+    scale = build.scales.setdefault((g * common, g, common), len(build.scales))
     flags = mode | (FREE_CAP if is_capped else 0) | (BY_START if rule.usage_start else 0)
     flags |= (SHORT if is_short else 0) | scale << SCALE_SHIFT
-    more = len(words)
-    words += [minimum, cap, ladder]
+    more = len(build.words)
+    build.words += [minimum, cap, ladder]
     for tier, increment, weight in zip(rate.tiers, increments, weights, strict=True):
-        words += [tier.from_usage, increment, weight]
-    words += [NEVER, 1, 0]
+        build.words += [tier.from_usage, increment, weight]
+    build.words += [NEVER, 1, 0]
     second = rate.tiers[1].from_usage if len(weights) > 1 else NEVER
-    pair = [*increments, 1][:2] if is_short else [1, 1]
+    pair = [build.steps.setdefault(step, len(build.steps)) for step in ([*increments, 1][:2] if is_short else [1, 1])]
     return [flags, fee, safe, second, pair[0] | pair[1] << 32, weights[0], [*weights, 0][1], more]
 
 
