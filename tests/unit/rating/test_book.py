@@ -143,6 +143,6 @@ def test_terms() -> None:
         ("power_tou", local("2026-10-15T00:00"), INT64_MAX, "Standing charge", 12_900_000_000, True),
     ]
     assert taxes.filter(pl.col("tariff_id") == "mobile_plus").rows() == [
-        ("mobile_plus", local("2026-01-01T00:00"), INT64_MAX, "VAT", 190_000)
+        ("mobile_plus", local("2026-01-01T00:00"), INT64_MAX, "VAT", 190_000, [])
     ]
     assert [frame.height for frame in commercial_terms([])] == [0, 0]
