@@ -30,6 +30,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "threads": int,
 }
 _REFERENCE_KEYS = {"accounts": str, "services": str, "tariffs": str}
+_OPTIONAL_REFERENCE_KEYS = {"service_terms": str}
 _DROP_KEYS = {"folder": str, "format": str, "layout": str}
 FORMATS = ("calls", "nem12")
 
@@ -57,6 +58,7 @@ class Config:
     services: Path
     tariffs: Path
     drops: tuple[Drop, ...]
+    service_terms: Path | None = None
     settled_file_s: float = 5.0
     batch_rows: int = 1_000_000
     bulk_rows: int = 250_000
@@ -124,7 +126,8 @@ class _Reader:
         self._check_keys("", tree, _KEYS, required=("currency", "zone", "reference", "drops"))
         reference = tree.get("reference") if isinstance(tree.get("reference"), dict) else {}
         assert isinstance(reference, dict)
-        self._check_keys("reference.", reference, _REFERENCE_KEYS, required=tuple(_REFERENCE_KEYS))
+        known = {**_REFERENCE_KEYS, **_OPTIONAL_REFERENCE_KEYS}
+        self._check_keys("reference.", reference, known, required=tuple(_REFERENCE_KEYS))
         drops = [drop for index, entry in enumerate(tree.get("drops") or []) if (drop := self._drop(home, index, entry))]
         self._check_zone(tree.get("zone"))
         for name in ("buckets", "batch_rows", "bulk_rows", "roll_up_rows", "threads"):
@@ -138,7 +141,7 @@ class _Reader:
             tenant=tree.get("tenant", "default"),
             buckets=tree.get("buckets", 64),
             drops=tuple(drops),
-            **{name: home / reference[name] for name in _REFERENCE_KEYS},
+            **{name: home / reference[name] for name in known if name in reference},
             **given,
         )
 

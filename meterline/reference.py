@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from accounts.directory import Directory, compile_directory
-from accounts.reference_files import read_accounts, read_services
+from accounts.reference_files import SERVICE_TERMS, read_accounts, read_service_terms, read_services
 from ingest.call_layouts import CallLayout, load_call_layout
 from meterline.config import CONFIG_NAME, Config
 from meterline.store.durable import durable_put, durable_put_all, sha256_hex
@@ -41,6 +41,7 @@ class Reference:
     folder: Path
     accounts: pl.DataFrame
     services: pl.DataFrame
+    service_terms: pl.DataFrame  # [line, service_id, term, value, effective_from_at, effective_to_at], texts as agreed
     tariffs: tuple[Tariff, ...]
     layouts: Mapping[str, CallLayout]  # by drop folder name
     directory: Directory
@@ -77,10 +78,12 @@ class Reference:
 
 
 def reference_files(config: Config) -> dict[str, bytes]:
-    """The files of a set by their name inside it: accounts, services, tariffs with their decks, layouts."""
+    """The files of a set by their name inside it: accounts, services, their terms, tariffs with their decks, layouts."""
     faults: list[Fault] = []
     found: dict[str, bytes] = {}
     wanted = {f"accounts{config.accounts.suffix}": config.accounts, f"services{config.services.suffix}": config.services}
+    if config.service_terms is not None:
+        wanted[f"service_terms{config.service_terms.suffix}"] = config.service_terms
     for drop in config.drops:
         if drop.layout is not None:
             wanted[f"layouts/{drop.layout.name}"] = drop.layout
@@ -200,7 +203,9 @@ def _validate_in_place(config: Config) -> None:
     try:
         accounts = read_accounts(config.accounts, currency=config.currency)
         if tariff_ids:
-            read_services(config.services, accounts, tariff_ids, zone=config.zone)
+            services = read_services(config.services, accounts, tariff_ids, zone=config.zone)
+            if config.service_terms is not None:
+                read_service_terms(config.service_terms, services, zone=config.zone)
     except ConfigurationError as cause:
         faults += cause.faults
     for drop in config.drops:
@@ -222,7 +227,9 @@ def _compile(config: Config, folder: Path, set_id: str, account_keys: dict[str, 
     layouts = {
         drop.name: load_call_layout(folder / "layouts" / drop.layout.name) for drop in config.drops if drop.layout is not None
     }
-    return Reference(set_id, folder, accounts, services, tariffs, layouts, directory, tariff_keys)
+    terms = next((path for path in folder.iterdir() if path.stem == "service_terms"), None)
+    agreed = pl.DataFrame(schema=SERVICE_TERMS) if terms is None else read_service_terms(terms, services, zone=config.zone)
+    return Reference(set_id, folder, accounts, services, agreed, tariffs, layouts, directory, tariff_keys)
 
 
 @lru_cache(maxsize=8)

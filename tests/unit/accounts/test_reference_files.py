@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from accounts.reference_files import read_accounts, read_services
+from accounts.reference_files import read_accounts, read_service_terms, read_services
 from schemas.errors import ConfigurationError
 from schemas.quantities import INT64_MAX
 from schemas.zones import instant_us
@@ -27,14 +27,28 @@ def _refusal(name: str) -> str:
     with pytest.raises(ConfigurationError) as refused:
         if path.stem == "accounts":
             read_accounts(path, currency="EUR")
+        elif path.stem == "service_terms":
+            read_service_terms(path, pl.DataFrame({"service_id": ["M1", "M2"]}), zone=ZONE)
         else:
             read_services(path, ACCOUNTS, TARIFFS, zone=ZONE)
     return str(refused.value).replace(str(path), path.name) + "\n"
 
 
-@pytest.mark.parametrize("name", ["accounts_every_fault", "services_every_fault", "services_overlap"])
+@pytest.mark.parametrize(
+    "name", ["accounts_every_fault", "services_every_fault", "services_overlap", "terms_every_fault", "terms_overlap"]
+)
 def test_faults_are_told_in_the_golden_words(name: str) -> None:
     assert _refusal(name) == (GOLDEN / name / "expected_error.txt").read_text(encoding="utf-8")
+
+
+def test_terms_are_texts_with_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "service_terms.csv"
+    path.write_text(
+        "service_id,term,value,effective_from,effective_to\nM1,installed,315 kVA,,2026-05-01\nM1,installed,400 kVA,2026-05-01,\n"
+    )
+    found = read_service_terms(path, pl.DataFrame({"service_id": ["M1"]}), zone=ZONE)
+    may = instant_us(datetime(2026, 4, 30, 22, tzinfo=UTC))
+    assert found.rows() == [(2, "M1", "installed", "315 kVA", -INT64_MAX, may), (3, "M1", "installed", "400 kVA", may, INT64_MAX)]
 
 
 def test_accounts_have_defaults_and_come_in_order(tmp_path: Path) -> None:
