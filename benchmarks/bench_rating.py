@@ -1,7 +1,11 @@
-"""The first pass: CPU ns per record, and how many times faster than the plain-Python twin, in the same run.
+"""The first pass: CPU ns per record from Arrow buffers, beside four floors measured in turn with it in the same run.
 
-A deck of 20,000 prefixes with peak and off-peak in a zone with summer time, voice, messages and volumes 60/15/25. Prints one line
-with a hash of all charges; small by default. `python -m benchmarks.bench_rating --records 10000000 --runs 5`.
+A deck of 20,000 prefixes with peak, off-peak and night in a zone with summer time, voice, messages and volumes 60/15/25 (see
+`rating_input`). The floors: a kernel that only reads the same columns and writes the same results; one vectorized Polars
+expression (`rating_polars` says what it leaves out); the exact twin, which counts increments one by one; and plain Python that
+divides instead, on the compiled tables (`exact_price`). CPU time, so that a shared machine disturbs less; the median, and the
+least in brackets. Prints a hash of all charges; small by default.
+`python -m benchmarks.bench_rating --records 4000000 --runs 9`.
 """
 
 from __future__ import annotations
@@ -10,140 +14,126 @@ import argparse
 import hashlib
 import statistics
 import time
-from datetime import UTC, date, datetime
+from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 
+from benchmarks.rating_input import SEED, YEAR, bench_records, bench_tariff, columns_of, segments_of, three_segment_records
+from benchmarks.rating_polars import PolarsTariff
+from rating.calls.exact_price import exact_price
 from rating.calls.first_pass import RatedCalls, rate_calls
 from rating.compiled.book import TariffBook
+from rating.compiled.columns import kernel_column
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Destination, Rate, Rule
-from rating.language.shared_terms import Rounding, ServiceKind, Tier, Window
-from rating.language.tariff import Tariff, TariffVersion
+from rating.language.tariff import Tariff
+from schemas.kernels import kernel
+from schemas.numbers import number_text
 from schemas.quantities import UsageKind
-from schemas.zones import instant_us
 from tests.reference.rating_twin import RatingTwin
 
-SEED = 20261001
-RATES = 600
-HOUR_US = 3_600_000_000
-MONTH = (instant_us(datetime(2026, 9, 30, 22, tzinfo=UTC)), instant_us(datetime(2026, 10, 31, 23, tzinfo=UTC)))
-YEAR = (instant_us(datetime(2026, 1, 1, tzinfo=UTC)), instant_us(datetime(2027, 1, 1, tzinfo=UTC)))
-Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Measured = dict[str, list[float]]
 
 
-def voice_rate(name: str, rng: np.random.Generator) -> Rate:
-    """Connect fee, 60/1, a second price after ten minutes for some."""
-    price, fee = int(rng.integers(1, 300)) * 1_000_000, int(rng.integers(0, 3)) * 50_000_000
-    tiers = (Tier(0, price, 60_000, 60_000), Tier(60_000, price * 9 // 10, 60_000, 1_000))
-    return Rate(name, tiers, fee)
+@kernel()
+def move_columns(tariff_index, kind, number, start_at, quantity, charge, charged, rule, status):  # type: ignore[no-untyped-def]
+    """The floor: read what rating reads, write what it writes, decide nothing."""
+    for i in range(len(start_at)):
+        charge[i] = np.int64(number[i]) ^ start_at[i]
+        charged[i] = quantity[i]
+        rule[i] = tariff_index[i]
+        status[i] = kind[i]
 
 
-def bench_tariff(prefixes: int, rng: np.random.Generator) -> Tariff:
-    numbers: dict[str, None] = {}
-    while len(numbers) < prefixes:
-        lengths = rng.choice([1, 2, 3, 4, 5, 6, 7, 8], size=prefixes, p=[0.001, 0.009, 0.05, 0.14, 0.25, 0.3, 0.2, 0.05])
-        digits = rng.integers(0, 10, size=(prefixes, 8))
-        digits[:, 0] = rng.integers(1, 10, size=prefixes)
-        for length, row in zip(lengths, digits, strict=True):
-            numbers.setdefault("".join(map(str, row[:length])))
-    names = tuple(numbers)[:prefixes]
-    # As in a real A-Z deck: 20,000 prefixes at some 600 different rates.
-    peak, off_peak = ([voice_rate(f"{deck} {n}", rng) for n in range(RATES)] for deck in ("peak", "off-peak"))
-    chosen = rng.integers(0, RATES, size=prefixes).tolist()
-    text = Rate("text", (Tier(0, 70_000_000, 1, 1),))
-    internet = Rate("internet", (Tier(0, 2_000_000_000, 10**9, 100_000),))
-    version = TariffVersion(
-        "1",
-        YEAR[0] - HOUR_US * 24,
-        2**63 - 1,
-        Rounding("record", "half_up", 4),
-        windows=(
-            Window("peak", weekdays=frozenset({1, 2, 3, 4, 5}), start_us=8 * HOUR_US, end_us=20 * HOUR_US),
-            Window("holiday", dates=frozenset({date(2026, 10, 3)})),
-        ),
-        destinations=(_deck("peak deck", names, peak, chosen), _deck("off-peak deck", names, off_peak, chosen)),
-        rates=(text, internet),
-        rules=(
-            Rule(UsageKind.VOICE, "off-peak deck", None, None, 0, "Calls"),
-            Rule(UsageKind.VOICE, "peak deck", "peak", None, 10, "Calls, peak"),
-            Rule(UsageKind.VOICE, "off-peak deck", "holiday", None, 20, "Calls, holiday"),
-            Rule(UsageKind.MESSAGE, None, None, "text", 0, "Messages"),
-            Rule(UsageKind.VOLUME, None, None, "internet", 0, "Internet"),
-        ),
-    )
-    return Tariff("bench", "Bench", "EUR", "Europe/Berlin", ServiceKind.TELECOM, (version,))
+def in_turn(cases: dict[str, Callable[[], object]], runs: int, rows: int) -> tuple[Measured, Measured]:
+    """(CPU ns, wall ns) per record of each case, run after run; each is called once before, which compiles and touches memory."""
+    cpu: Measured = {name: [] for name in cases}
+    wall: Measured = {name: [] for name in cases}
+    for run in range(runs + 1):
+        for name, case in cases.items():
+            before, before_wall = time.process_time_ns(), time.perf_counter_ns()
+            case()
+            if run:
+                cpu[name].append((time.process_time_ns() - before) / rows)
+                wall[name].append((time.perf_counter_ns() - before_wall) / rows)
+    return cpu, wall
 
 
-def _deck(name: str, prefixes: tuple[str, ...], rates: list[Rate], chosen: list[int]) -> Destination:
-    return Destination(name, prefixes, name, tuple(rates[n] for n in chosen))
-
-
-def bench_records(tariff: Tariff, rows: int, rng: np.random.Generator) -> Columns:
-    """Numbers by a few popular prefixes and many rare ones, starts by random over a month with a clock change."""
-    prefixes = np.array(tariff.versions[0].destinations[0].prefixes)
-    chosen = prefixes[np.minimum(rng.zipf(1.2, size=rows) - 1, rng.integers(0, len(prefixes), size=rows))]
-    packed = np.zeros(rows, dtype=np.uint64)
-    length = np.char.str_len(chosen)
-    for digit in range(15):
-        within = digit < length
-        own = np.where(within, np.frombuffer(chosen.astype("U16").tobytes(), dtype=np.uint32).reshape(rows, 16)[:, digit] - 48, 0)
-        value = np.where(within, own, rng.integers(0, 10, size=rows)).astype(np.uint64)
-        packed |= np.where(digit < 12, value, np.uint64(15)) << np.uint64(60 - 4 * digit)
-    packed |= np.uint64(15)
-    kind = rng.choice(np.array([0, 1, 2], dtype=np.uint8), size=rows, p=[0.6, 0.15, 0.25])
-    start_at = rng.integers(*MONTH, size=rows)
-    voice = (rng.exponential(120_000, size=rows) + 1).astype(np.int64)
-    volume = (rng.exponential(20_000_000, size=rows) + 1).astype(np.int64)
-    quantity = np.select([kind == 0, kind == 1], [voice, np.ones(rows, dtype=np.int64)], volume)
-    return np.zeros(rows, dtype=np.int32), kind, packed, start_at, quantity
-
-
-def kernel_ns(book: TariffBook, records: Columns, runs: int) -> tuple[float, RatedCalls]:
-    """Median CPU ns per record over some runs; compiled and touched before."""
-    out = RatedCalls.empty(len(records[0]))
-    rate_calls(book, *records, out=out)
-    spent = []
-    for _ in range(runs):
-        before = time.process_time_ns()
-        rate_calls(book, *records, out=out)
-        spent.append((time.process_time_ns() - before) / len(records[0]))
-    return statistics.median(spent), out
-
-
-def twin_ns(tariff: Tariff, records: Columns, rated: RatedCalls, rows: int) -> tuple[float, int]:
-    """(CPU ns per record of the twin, mismatches) over the first rows."""
-    twin = RatingTwin(tariff)
-    mismatches = 0
-    texts = [f"{number:016x}".rstrip("f") for number in records[2][:rows].tolist()]
+def slow_ns(
+    price: Callable[[tuple[int, ...]], tuple[int, int]], batch: pa.RecordBatch, rated: RatedCalls, rows: int
+) -> tuple[float, int]:
+    """(CPU ns per record, mismatches) of a Python pricer over the first rows."""
+    records = list(zip(*(column[:rows].tolist() for column in columns_of(batch)), strict=True))
+    price(records[0])  # loads what it needs
     before = time.process_time_ns()
-    prices = [
-        twin.price(UsageKind(kind), text, at, used)
-        for kind, text, at, used in zip(
-            records[1][:rows].tolist(), texts, records[3][:rows].tolist(), records[4][:rows].tolist(), strict=True
-        )
-    ]
+    prices = [price(record) for record in records]
     spent = (time.process_time_ns() - before) / rows
-    for row, price in enumerate(prices):
-        mismatches += (price.status, price.charge_nano) != (rated.status[row], rated.charge_nano[row])
-    return spent, mismatches
+    fast = list(zip(rated.status[:rows].tolist(), rated.charge_nano[:rows].tolist(), strict=True))
+    return spent, sum(one != other for one, other in zip(prices, fast, strict=True))
+
+
+def twin_pricer(tariff: Tariff) -> Callable[[tuple[int, ...]], tuple[int, int]]:
+    """(status, charge) of a record by the exact twin."""
+    twin = RatingTwin(tariff)
+
+    def price(record: tuple[int, ...]) -> tuple[int, int]:
+        found = twin.price(UsageKind(record[1]), number_text(record[2]), record[3], record[4])
+        return int(found.status), found.charge_nano
+
+    return price
+
+
+def division_pricer(book: TariffBook) -> Callable[[tuple[int, ...]], tuple[int, int]]:
+    """(status, charge) of a record by exact fractions and division, in plain Python on the compiled tables."""
+
+    def price(record: tuple[int, ...]) -> tuple[int, int]:
+        found = exact_price(book, *record)
+        return int(found.status), found.charge_nano
+
+    return price
 
 
 def run(records: int, runs: int, prefixes: int, twin_rows: int) -> str:
-    """One line: ns per record, ratio to the twin, mismatches and a hash of the charges."""
+    """Lines of figures: ns per record, ratios to the floors, mismatches, threads, and a hash of the charges."""
     rng = np.random.Generator(np.random.PCG64(SEED))
     tariff = bench_tariff(prefixes, rng)
-    before = time.process_time_ns()
     book = compile_book([tariff], span=YEAR)
-    compile_ms = (time.process_time_ns() - before) / 1e6
-    columns = bench_records(tariff, records, rng)
-    spent, rated = kernel_ns(book, columns, runs)
+    batch, worst = bench_records(tariff, records, rng), three_segment_records(tariff, records, rng)
+    out, two, other = (RatedCalls.empty(records) for _ in range(3))
+    vectorized = PolarsTariff(tariff)
+    writable = [kernel_column(column, column.dtype) for column in columns_of(batch)]
+    floor_out = (two.charge_nano, two.charged_quantity, two.rule_index, two.status)
+    cases: dict[str, Callable[[], object]] = {
+        "whole": lambda: rate_calls(book, *columns_of(batch), out=out),
+        "floor": lambda: move_columns(*writable, *floor_out),
+        "threads": lambda: rate_calls(book, *columns_of(batch), out=other, threads=2),
+        "worst": lambda: rate_calls(book, *columns_of(worst), out=two),
+        "polars": lambda: vectorized.charges(batch),
+    }
+    cpu, wall = in_turn(cases, runs, records)
     rows = min(twin_rows, records)
-    slow, mismatches = twin_ns(tariff, columns, rated, rows)
-    digest = hashlib.sha256(rated.charge_nano.tobytes() + rated.status.tobytes()).hexdigest()[:16]
-    return (
-        f"rating: {spent:.1f} ns/record CPU, {slow / spent:.0f} x the twin, {mismatches} mismatches in {rows}, "
-        f"compile {compile_ms:.0f} ms, {records} records, {prefixes} prefixes, charges {digest}"
+    twin, twin_wrong = slow_ns(twin_pricer(tariff), batch, out, rows)
+    division, division_wrong = slow_ns(division_pricer(book), batch, out, rows)
+    _, worst_wrong = slow_ns(division_pricer(book), worst, two, rows)
+    differs = int((vectorized.charges(batch).to_numpy() != out.charge_nano).sum())
+    assert np.array_equal(out.charge_nano, other.charge_nano), "threads changed a charge"
+    middle = {name: statistics.median(values) for name, values in cpu.items()}
+    spent = middle["whole"]
+    speed_up = statistics.median(one / half for one, half in zip(wall["whole"], wall["threads"], strict=True))
+    segments = np.bincount(segments_of(book, columns_of(batch)), minlength=4)[1:4]
+    digest = hashlib.sha256(out.charge_nano.tobytes() + out.charged_quantity.tobytes() + out.status.tobytes()).hexdigest()[:16]
+    return "\n".join(
+        [
+            f"rating: {spent:.1f} ns/record CPU [{min(cpu['whole']):.1f}], {records} records, {prefixes} prefixes, "
+            f"1/2/3 segments {'/'.join(map(str, segments))}, charges {digest}",
+            f"  only moving the columns: {middle['floor']:.1f} ns; every call in three segments: {middle['worst']:.1f} ns "
+            f"[{min(cpu['worst']):.1f}], {worst_wrong} mismatches in {rows}",
+            f"  exact twin: {twin:.0f} ns, {twin / spent:.0f} x, {twin_wrong} mismatches in {rows}; plain Python by division: "
+            f"{division:.0f} ns, {division / spent:.0f} x, {division_wrong} mismatches in {rows}",
+            f"  Polars expression: {middle['polars']:.0f} ns, {middle['polars'] / spent:.1f} x; {differs} charges differ "
+            f"where a window cuts the call",
+            f"  two threads: {middle['threads']:.1f} ns CPU, {speed_up:.2f} x by wall time",
+        ]
     )
 
 

@@ -30,6 +30,15 @@ class TwinPrice:
     exact_nano: Fraction = Fraction(0)
 
 
+class LevelRules(Exception):
+    """Rules that nothing orders at different prices: such a tariff has no price here and must have been refused."""
+
+
+def terms(rule: Rule, rate: Rate) -> tuple[object, ...]:
+    """What a rule charges, whatever its names."""
+    return (rate.connect_fee_nano, rate.minimum_charge_nano, rate.cap, rate.tiers, rule.rounding)
+
+
 class RatingTwin:
     """A tariff with its prefixes in dictionaries: (version, kind) -> prefix -> [(rule, rate)]."""
 
@@ -81,7 +90,7 @@ class RatingTwin:
         if with_fee and first_rate.minimum_charge_nano:
             total = max(total, Fraction(first_rate.minimum_charge_nano))
         charge = rounded(total, first_rule.rounding or version.rounding)
-        if abs(charge) > INT64_MAX:
+        if abs(charge) > INT64_MAX or elapsed > INT64_MAX:
             return TwinPrice(Reason.CHARGE_OVERFLOW)
         names = (first_rule.item, first_rule.window or "", first_rule.destination or "")
         return TwinPrice(Reason.OK, charge, elapsed, *names, total)
@@ -103,7 +112,12 @@ class RatingTwin:
                     since = datetime.min if rule.window is None else self.occurrence(windows[rule.window], at)
                     if since is not None and (best is None or (rule.weight, since) > best[0]):
                         best = ((rule.weight, since), rule, rate)
+                        is_level = False
+                    elif best is not None and (rule.weight, since) == best[0]:
+                        is_level |= terms(rule, rate) != terms(*best[1:])
                 if best is not None:
+                    if is_level:
+                        raise LevelRules(f"{prefix!r} at {moment_of(at)}: {best[1].item!r}")
                     return version, best[1], best[2]
             return Reason.NO_RATE_AT_INSTANT if matching else Reason.NO_RATE_FOR_DESTINATION
         return Reason.NO_RATE_AT_INSTANT if reaches else Reason.NO_RATE_FOR_DESTINATION
