@@ -13,6 +13,7 @@ import polars as pl
 
 from rating.compiled.prefixes import PrefixTable
 from rating.compiled.rule_layout import LADDER
+from rating.compiled.timeline import Pattern
 from rating.language.call_terms import Allowance, Discount, Rate
 from rating.language.shared_terms import Rounding
 from rating.language.tariff import Tariff
@@ -96,6 +97,7 @@ class TariffBook:
     content_hashes: tuple[str, ...]
     tariffs: tuple[Tariff, ...]
     timelines: Timelines
+    patterns: tuple[tuple[Pattern, ...], ...]  # [tariffs][pattern columns]
     prefixes: PrefixTable
     cell_of: I32
     winner: I32

@@ -60,6 +60,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         content_hashes=tuple(tariff.content_hash for tariff in ordered),
         tariffs=tuple(ordered),
         timelines=_timelines(build.timelines, span),
+        patterns=tuple(patterns for _, patterns in build.timelines),
         prefixes=prefixes,
         cell_of=_cells(build.cells, len(prefixes.prefixes)),
         winner=np.concatenate([*build.winners, np.full(1, NO_RATE_FOR_DESTINATION, dtype=np.int32)]),
