@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.compiled.energy_items import energy_items_of
+from rating.compiled.ladders import energy_modes
 from rating.compiled.prefixes import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER
@@ -73,6 +74,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         energy_first_item=np.array(build.energy_first, dtype=np.int32),
         energy_items=tuple(build.energy_items),
         energy_from=np.array([item.from_milliwh for item in build.energy_items], dtype=np.int64),
+        energy_mode=energy_modes(ordered),
         allowances=tuple(build.allowances),
         allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),
         discounts=tuple(build.discounts),

@@ -9,28 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, TariffBook
+from rating.language.utility_terms import DemandPrice, MeasureKind, Pick
 from schemas.errors import Fault, MeterlineError
 from schemas.zones import zone_table
 
 STEP, BLOCK, SLIDING = 0, 1, 2
+_KINDS = {MeasureKind.STEP: STEP, MeasureKind.BLOCK: BLOCK, MeasureKind.SLIDING: SLIDING}
+_MINUTES_PER_DAY = 1440
 _US_PER_MINUTE = 60_000_000
 HIGHEST_MAX = 400  # a mean of more daily peaks than a year has days is a mistake
-
-
-@dataclass(frozen=True, slots=True)
-class DemandMeasure:
-    """How one demand price of a version measures power.
-
-    `kind` is STEP (each step by itself), BLOCK (from multiples of `minutes` after local midnight) or SLIDING (by steps). A window
-    counts if all of it lies inside `window`, the name of a window of the version (None: always) and inside the version. `highest`
-    peaks are kept, on as many local days (of the window's start) where `distinct_days`.
-    """
-
-    kind: int = STEP
-    minutes: int = 0
-    window: str | None = None
-    highest: int = 1
-    distinct_days: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +37,58 @@ class DemandArrays:
     zone_offset: I64
 
 
-def demand_arrays(book: TariffBook, measures: Sequence[Sequence[Sequence[DemandMeasure]]]) -> DemandArrays:
-    """The arrays of `measures[tariff][version][demand_index]`, tariffs as in the book.
+def demand_arrays(book: TariffBook) -> DemandArrays:
+    """The measures of the demand prices of all tariffs of a book.
+
+    A window counts for a price if all of it lies inside the price's window and version. Blocks start at multiples of their length
+    after local midnight; one that a clock change cuts is none. A peak belongs to the local day on which its window starts.
 
     Raises:
         MeterlineError: windows that do not divide the day, more peaks than days of a year.
     """
     rows = [
-        (tariff, version, index, measure)
-        for tariff, of_tariff in enumerate(measures)
-        for version, of_version in enumerate(of_tariff)
-        for index, measure in enumerate(of_version)
+        (tariff, version, index, price)
+        for tariff, of_tariff in enumerate(book.tariffs)
+        for version, of_version in enumerate(of_tariff.versions)
+        for index, price in enumerate(of_version.demand)
     ]
-    _refuse([(book.tariff_ids[tariff], measure) for tariff, _, _, measure in rows])
+    _refuse([(book.tariff_ids[tariff], price) for tariff, _, _, price in rows])
     columns = max((len(patterns) for patterns in book.patterns), default=0)
     in_force = np.zeros((len(rows), max(columns, 1)), dtype=np.int8)
-    for row, (tariff, version, _, measure) in enumerate(rows):
+    for row, (tariff, version, _, price) in enumerate(rows):
         names = [window.name for window in book.tariffs[tariff].versions[version].windows]
-        column = names.index(measure.window) if measure.window is not None else -1
+        column = names.index(price.window) if price.window is not None else -1
         for place, pattern in enumerate(book.patterns[tariff]):
             in_force[row, place] = pattern.version == version and (column < 0 or pattern.ranks[column] > 0)
     zones = [zone_table(tariff.zone) for tariff in book.tariffs]
-    nothing = np.zeros(1, dtype=np.int64)
+    none = np.empty(0, dtype=np.int64)
+    prices = [price for _, _, _, price in rows]
     return DemandArrays(
         np.array([version for _, version, _, _ in rows], dtype=np.int32),
         np.array([index for _, _, index, _ in rows], dtype=np.int32),
-        np.searchsorted([tariff for tariff, _, _, _ in rows], np.arange(len(measures) + 1)).astype(np.int32),
-        np.array([measure.kind for _, _, _, measure in rows], dtype=np.int8),
-        np.array([measure.minutes * _US_PER_MINUTE for _, _, _, measure in rows], dtype=np.int64),
-        np.array([measure.highest for _, _, _, measure in rows], dtype=np.int32),
-        np.array([measure.distinct_days for _, _, _, measure in rows], dtype=np.int8),
+        np.searchsorted([tariff for tariff, _, _, _ in rows], np.arange(len(book.tariffs) + 1)).astype(np.int32),
+        np.array([_KINDS[price.measure.kind] for price in prices], dtype=np.int8),
+        np.array([price.measure.minutes * _US_PER_MINUTE for price in prices], dtype=np.int64),
+        np.array([_highest(price) for price in prices], dtype=np.int32),
+        np.array([price.distinct_days for price in prices], dtype=np.int8),
         in_force,
         np.cumsum([0, *(len(zone.starts_at) for zone in zones)], dtype=np.int32),
-        np.concatenate([nothing[:0], *(zone.starts_at for zone in zones)]),
-        np.concatenate([nothing[:0], *(zone.offset_us for zone in zones)]),
+        np.concatenate([none, *(zone.starts_at for zone in zones)]),
+        np.concatenate([none, *(zone.offset_us for zone in zones)]),
     )
 
 
-def _refuse(measures: Sequence[tuple[str, DemandMeasure]]) -> None:
+def _highest(price: DemandPrice) -> int:
+    return price.count if price.pick is Pick.MEAN_OF_HIGHEST else 1
+
+
+def _refuse(prices: Sequence[tuple[str, DemandPrice]]) -> None:
     faults = []
-    for tariff_id, measure in measures:
-        where = f"tariff {tariff_id}, demand"
-        if measure.kind != STEP and (measure.minutes <= 0 or 1440 % measure.minutes):
-            faults.append(Fault(where, "window does not divide the day", f"{measure.minutes} minutes", "a divisor of 1440"))
-        if not 1 <= measure.highest <= HIGHEST_MAX:
-            faults.append(Fault(where, "a mean of too many peaks", str(measure.highest), f"1 to {HIGHEST_MAX}"))
+    for tariff_id, price in prices:
+        where, minutes = f"tariff {tariff_id}, demand {price.item!r}", price.measure.minutes
+        if price.measure.kind is not MeasureKind.STEP and (minutes <= 0 or _MINUTES_PER_DAY % minutes):
+            faults.append(Fault(where, "the window does not divide the day", f"{minutes} minutes", "a divisor of 1440"))
+        if not 1 <= _highest(price) <= HIGHEST_MAX:
+            faults.append(Fault(where, "a mean of too many peaks", str(price.count), f"1 to {HIGHEST_MAX}"))
     if faults:
         raise MeterlineError(faults)

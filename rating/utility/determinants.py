@@ -12,10 +12,10 @@ import numpy.typing as npt
 import polars as pl
 
 from rating.compiled.book import I32, I64, TariffBook
-from rating.compiled.demand_measures import STEP, DemandArrays
-from rating.compiled.ladders import price_rows
+from rating.compiled.demand_measures import DemandArrays
+from rating.compiled.ladders import OWN_LADDER, price_rows
 from rating.utility.demand_kernel import find_peaks
-from rating.utility.energy_kernel import PER_PERIOD, PER_PERIOD_WHOLE_STEP, PER_PERIOD_WHOLE, sum_energy
+from rating.utility.energy_kernel import sum_energy
 from rating.utility.meter_runs import MeterRuns
 from rating.utility.slot_plans import number_runs, plan_runs
 from rating.utility.window_plans import plan_windows
@@ -73,7 +73,7 @@ class Ladders:
         steps = np.diff(self.bounds, axis=1)
         inside = np.ones(max(len(book.energy_items) - 1, 0), dtype=np.bool_)
         inside[firsts[1:] - 1] = False
-        modes = np.isin(book.energy_mode, (PER_PERIOD, PER_PERIOD_WHOLE_STEP, PER_PERIOD_WHOLE))
+        modes = np.isin(book.energy_mode, OWN_LADDER)
         faults = [
             Fault("ladders", what, must_be=must_be)
             for wrong, what, must_be in (
@@ -121,7 +121,7 @@ def energy_rows(book: TariffBook, runs: MeterRuns, *, ladders: Ladders | None = 
     own = ladders or Ladders.of(book, runs)
     plans = plan_runs(book, runs.tariff_index, runs.start_at, runs.step_us, runs.count)
     tariffs = len(book.tariff_ids)
-    room = (int(runs.group_start.size - 1 + _tariff_changes(runs)) if by_group else len(runs.group)) * book.most_items
+    room = (int(runs.group_start.size - 1 + _tariff_changes(runs)) if by_group else len(runs.group)) * _most_items(book)
     run, item = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     quantity, status = np.empty(room, dtype=np.int64), runs.status.copy()
     prices = len(book.energy_first_item) - 1
@@ -133,6 +133,11 @@ def energy_rows(book: TariffBook, runs: MeterRuns, *, ladders: Ladders | None = 
         np.zeros(len(book.energy_items), dtype=np.int64), np.zeros(prices + 1, dtype=np.int64), status, run, item, quantity,
     )  # fmt: skip
     return EnergyRows(run[:written], item[:written], quantity[:written], status)
+
+
+def _most_items(book: TariffBook) -> int:
+    """The most energy items that one tariff has."""
+    return int(np.bincount(price_rows(book.tariffs).tariff_index, minlength=1).max())
 
 
 def _tariff_changes(runs: MeterRuns) -> int:
@@ -149,7 +154,7 @@ def energy_determinants(
         ([group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours], status [runs]).
     """
     found = energy_rows(book, runs, ladders=ladders)
-    rows = price_rows(book)
+    rows = price_rows(book.tariffs)
     return pl.DataFrame(
         {
             "group": runs.group[found.run],
@@ -292,5 +297,3 @@ def _uneven_steps(runs: MeterRuns) -> I64:
     found: I64 = counts[runs.group_start[1:] - 1] - counts[runs.group_start[:-1]]
     return found
 
-
-assert STEP == 0, "the kernels freeze the codes"

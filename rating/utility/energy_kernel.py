@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from rating.compiled.ladders import PER_PERIOD, PER_PERIOD_WHOLE_STEP, PRORATED, SHARED_WHOLE_STEP, WHOLE
 from rating.utility.wide_integers import share_half_up
 from schemas.kernels import inline_kernel, kernel
 from schemas.reasons import Reason
 
-# how the tiers of a price are climbed
-SHARED, SHARED_WHOLE_STEP, PER_PERIOD, PER_PERIOD_WHOLE_STEP = 0, 1, 2, 3  # in time order; `whole step`: not split at a bound
-PRORATED, WHOLE, PER_PERIOD_WHOLE = 4, 5, 6  # when all energy of the group is known
-_SHARED, _WHOLE_STEP, _PER_PERIOD, _PER_PERIOD_WHOLE_STEP = SHARED, SHARED_WHOLE_STEP, PER_PERIOD, PER_PERIOD_WHOLE_STEP
-_PRORATED, _WHOLE, _PER_PERIOD_WHOLE = PRORATED, WHOLE, PER_PERIOD_WHOLE
+_WHOLE_STEP, _PER_PERIOD, _PER_PERIOD_WHOLE_STEP = SHARED_WHOLE_STEP, PER_PERIOD, PER_PERIOD_WHOLE_STEP
+_PRORATED, _WHOLE = PRORATED, WHOLE
 VALUE_MAX = 2**44  # milliwatt-hours in one step, 17 GWh; 2**18 of them fit int64
 COUNT_MAX = 2**18
 _TOTAL_MAX = 2**62
