@@ -17,7 +17,7 @@ from rating.compiled.ladders import OWN_LADDER, price_rows
 from rating.utility.demand_kernel import find_peaks
 from rating.utility.energy_kernel import sum_energy
 from rating.utility.meter_runs import MeterRuns
-from rating.utility.slot_plans import number_runs, plan_runs
+from rating.utility.slot_plans import plan_runs
 from rating.utility.window_plans import plan_windows
 from schemas.errors import Fault, MeterlineError
 
@@ -205,11 +205,8 @@ def demand_determinants(
         np.zeros(max(width, 1), dtype=np.int64), np.zeros(max(width, 1), dtype=np.int64),
         group, measure, rank, power, at, group_found,
     )  # fmt: skip
-    peaks = pl.DataFrame(
-        {"place": group[:written], "measure": measure[:written], "rank": rank[:written], "peak_milliw": power[:written],
-         "peak_at": at[:written]}
-    )  # fmt: skip
-    return _with_windows(book, measures, runs, period, peaks, group_found)
+    place, measure = group[:written], measure[:written]
+    return _with_windows(book, measures, runs, period, (place, measure, rank[:written], power[:written], at[:written]), group_found)
 
 
 def _refuse_for_demand(runs: MeterRuns) -> None:
@@ -231,63 +228,58 @@ def _with_windows(
     measures: DemandArrays,
     runs: MeterRuns,
     period: tuple[npt.ArrayLike, npt.ArrayLike] | None,
-    peaks: pl.DataFrame,
+    peaks: tuple[I32, I32, I32, I64, I64],
     found: I64,
 ) -> pl.DataFrame:
-    """Add the windows that are missing, and rows for measures that found none."""
+    """Add the windows that are missing, and rows for measures that found none where some were expected."""
     firsts = runs.group_start[:-1]
-    expected, measure = _expected_windows(book, measures, runs, period)
-    uneven = _uneven_steps(runs)
-    missing = np.where(uneven[:, None] > 0, uneven[:, None] + np.maximum(expected - found, 0), np.maximum(expected - found, 0))
-    place, column = np.nonzero((expected > 0) | (found > 0))
-    rows = pl.DataFrame(
-        {
-            "place": place.astype(np.int32),
-            "measure": measure[place, column],
-            "windows_missing": missing[place, column],
+    place, measure, rank, power, at = peaks
+    tariff = runs.tariff_index[firsts]
+    base = measures.first[np.maximum(tariff, 0)]
+    expected = _expected_windows(book, measures, runs, period)
+    missing = np.maximum(expected - found, 0) + _uneven_steps(runs)[:, None]
+
+    def frame(of: I32, which: I32, rank: I32, power: object, at: object, missing: I64) -> pl.DataFrame:
+        columns = {
+            "group": runs.group[firsts[of]],
+            "tariff_index": tariff[of],
+            "version_index": measures.version_index[which],
+            "demand_index": measures.demand_index[which],
+            "rank": rank,
+            "peak_milliw": power,
+            "peak_at": at,
+            "windows_missing": missing,
         }
-    )
-    of = pl.DataFrame(
-        {
-            "place": np.arange(len(firsts), dtype=np.int32),
-            "group": runs.group[firsts],
-            "tariff_index": runs.tariff_index[firsts],
-        }
-    )
-    names = pl.DataFrame(
-        {
-            "measure": np.arange(len(measures.kind), dtype=np.int32),
-            "version_index": measures.version_index,
-            "demand_index": measures.demand_index,
-        }
-    )
-    joined = rows.join(peaks, on=["place", "measure"], how="left").join(of, on="place").join(names, on="measure")
-    return joined.sort("place", "measure", "rank").select(
-        "group", "tariff_index", "version_index", "demand_index", rank=pl.col("rank").fill_null(1), peak_milliw="peak_milliw",
-        peak_at="peak_at", windows_missing="windows_missing",
-    )  # fmt: skip
+        return pl.DataFrame(columns)
+
+    rows = frame(place, measure, rank, power, at, missing[place, measure - base[place]])
+    bare, column = np.nonzero((expected > 0) & (found == 0))
+    if not len(bare):
+        return rows
+    nothing = pl.Series([None] * len(bare), dtype=pl.Int64)
+    which, ones = (base[bare] + column).astype(np.int32), np.ones(len(bare), dtype=np.int32)
+    more = frame(bare.astype(np.int32), which, ones, nothing, nothing, missing[bare, column])
+    order = np.lexsort((np.concatenate([rank, ones]), np.concatenate([measure, which]), np.concatenate([place, bare])))
+    return pl.concat([rows, more])[order]
 
 
 def _expected_windows(
     book: TariffBook, measures: DemandArrays, runs: MeterRuns, period: tuple[npt.ArrayLike, npt.ArrayLike] | None
-) -> tuple[I64, I32]:
-    """([groups, width] windows of the period in steps of the group's first run, [groups, width] their measures)."""
+) -> I64:
+    """[groups, width] windows of the period in steps of the group's first run."""
     firsts, lasts = runs.group_start[:-1], runs.group_start[1:] - 1
-    step = runs.step_us[firsts]
+    step, tariff = runs.step_us[firsts], runs.tariff_index[firsts]
     if period is None:
         start, end = runs.start_at[firsts], runs.start_at[lasts] + runs.step_us[lasts] * runs.count[lasts]
     else:
-        start, end = (np.broadcast_to(np.asarray(at, dtype=np.int64), len(firsts)) for at in period)
+        start, end = (np.array(np.broadcast_to(np.asarray(at, dtype=np.int64), len(firsts))) for at in period)
     count = np.maximum(-(-(end - start) // step), 0)
     if count.size and int(count.max()) > _SLOTS_MAX:
         raise MeterlineError(Fault("demand period", "too long for its step", str(int(count.max())), f"{_SLOTS_MAX} steps at most"))
-    tariff = runs.tariff_index[firsts]
-    plan, _ = number_runs(tariff, np.ascontiguousarray(start), np.ascontiguousarray(step), count.astype(np.int32))
-    plans = plan_windows(book, measures, tariff, np.ascontiguousarray(start), np.ascontiguousarray(step), count.astype(np.int32))
-    width = plans.width
-    possible = np.concatenate([plans.possible.reshape(-1, width), np.zeros((1, width), dtype=np.int64)])  # plan -1: none
-    measure = measures.first[np.maximum(tariff, 0)][:, None] + np.arange(width, dtype=np.int32)
-    return possible[plan], measure.astype(np.int32)
+    plans = plan_windows(book, measures, tariff, start, step, count.astype(np.int32))
+    possible = np.concatenate([plans.possible.reshape(-1, plans.width), np.zeros((1, plans.width), dtype=np.int64)])
+    found: I64 = possible[plans.plan]  # plan -1, a group without tariff or steps, is the last row
+    return found
 
 
 def _uneven_steps(runs: MeterRuns) -> I64:

@@ -10,7 +10,8 @@ import numpy as np
 
 from rating.compiled.ladders import PER_PERIOD, PER_PERIOD_WHOLE_STEP, PRORATED, SHARED_WHOLE_STEP, WHOLE
 from rating.utility.wide_integers import share_half_up
-from schemas.kernels import inline_kernel, kernel
+from schemas.kernels import kernel
+from schemas.kernels_inlined import tight_kernel
 from schemas.reasons import Reason
 
 _WHOLE_STEP, _PER_PERIOD, _PER_PERIOD_WHOLE_STEP = SHARED_WHOLE_STEP, PER_PERIOD, PER_PERIOD_WHOLE_STEP
@@ -50,7 +51,7 @@ def check_runs(tariff_index, first_value, count, ticks_max, values, status, tota
             total[run] = part
 
 
-@inline_kernel
+@tight_kernel
 def _climb(part, reached, item, last, bounds, sums):  # type: ignore[no-untyped-def]
     """Add `part` to the items from `reached` on, each up to its bound. bounds: [items]. Returns the total afterwards."""
     while item < last and reached >= bounds[item + 1]:
@@ -65,7 +66,7 @@ def _climb(part, reached, item, last, bounds, sums):  # type: ignore[no-untyped-
     return reached + part
 
 
-@inline_kernel
+@tight_kernel
 def _climb_by_step(chunk, scale, reached, item, last, bounds, sums):  # type: ignore[no-untyped-def]
     """Each step takes the tier in which it starts. Returns the total afterwards."""
     for n in range(len(chunk)):
@@ -77,7 +78,7 @@ def _climb_by_step(chunk, scale, reached, item, last, bounds, sums):  # type: ig
     return reached
 
 
-@inline_kernel
+@tight_kernel
 def _cut_group(low, high, first_item, mode, bounds, opening, sums):  # type: ignore[no-untyped-def]
     """Cut the energy of prices [low, high], which lies in their first items, into tiers where the whole period decides.
 
