@@ -29,7 +29,7 @@ from rating.language.shared_terms import Rounding, ServiceKind, Tier, Window
 from rating.language.supply_terms import Supply
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import DemandPrice, EnergyPrice
-from rating.utility.determinants import demand_determinants, energy_determinants
+from rating.utility.determinants import supply_rows
 from rating.utility.meter_runs import meter_runs
 from schemas.zones import instant_us
 
@@ -100,13 +100,13 @@ class Billing:
 
     book: TariffBook
     measures: DemandArrays
-    prices: np.ndarray  # [price, tier] nano-units per kWh
+    prices: np.ndarray  # [items] nano-units per kWh
     demand_nano: int
 
     @classmethod
     def of(cls, tariff: Tariff) -> Billing:
         book = compile_book([tariff], span=YEAR)
-        prices = np.array([[tier.price_nano for tier in price.tiers] for price in tariff.versions[0].energy], dtype=np.int64)
+        prices = np.array([item.price_nano for item in book.energy_items], dtype=np.int64)
         return cls(book, demand_arrays(book), prices, nano(DEMAND_PRICE))
 
     def bill(self, values: np.ndarray) -> np.ndarray:
@@ -117,13 +117,12 @@ class Billing:
             start_at=np.full(meters, MONTH_AT), step_us=np.full(meters, STEP_US), first_value=np.arange(meters) * STEPS,
             count=np.full(meters, STEPS, dtype=np.int32), values=values, base_per_tick=1_000,
         )  # fmt: skip
-        energy, status = energy_determinants(self.book, runs)
-        assert not status.any()
-        peaks = demand_determinants(self.book, self.measures, runs)
-        price = self.prices[energy["price_index"].to_numpy(), energy["tier"].to_numpy()]
-        lines = cents_of(energy["quantity"].to_numpy(), price)
-        first = np.searchsorted(energy["group"].to_numpy(), np.arange(meters))
-        return np.add.reduceat(lines, first) + cents_of(peaks["peak_milliw"].to_numpy(), np.full(meters, self.demand_nano))
+        found = supply_rows(self.book, runs, measures=self.measures)
+        assert not found.refused.any()
+        energy = found.energy  # a run is a group
+        lines = cents_of(energy.quantity, self.prices[energy.item])
+        first = np.searchsorted(energy.run, np.arange(meters))
+        return np.add.reduceat(lines, first) + cents_of(found.demand.power, np.full(meters, self.demand_nano))
 
 
 def cents_of(quantity: np.ndarray, price_nano: np.ndarray) -> np.ndarray:

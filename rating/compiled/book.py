@@ -110,6 +110,7 @@ class TariffBook:
     energy_first_item: I32  # [energy prices + 1]
     energy_items: tuple[EnergyItem, ...]
     energy_from: I64  # [items] lower bound in milliwh
+    most_items: int  # of one tariff
     energy_mode: npt.NDArray[np.int8]  # [energy prices] how tiers are climbed, see ladders
     allowances: tuple[BookAllowance, ...]
     allowance_match: npt.NDArray[np.int8]  # [allowances, nodes]: matched prefix length + 1, 0 = does not pay

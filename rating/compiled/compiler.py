@@ -74,6 +74,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         energy_first_item=np.array(build.energy_first, dtype=np.int32),
         energy_items=tuple(build.energy_items),
         energy_from=np.array([item.from_milliwh for item in build.energy_items], dtype=np.int64),
+        most_items=max((sum(len(p.tiers) for v in tariff.versions for p in v.energy) for tariff in ordered), default=0),
         energy_mode=energy_modes(ordered),
         allowances=tuple(build.allowances),
         allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),

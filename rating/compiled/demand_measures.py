@@ -36,6 +36,13 @@ class DemandArrays:
     zone_at: I64
     zone_offset: I64
 
+    @classmethod
+    def none(cls, tariffs: int) -> DemandArrays:
+        """No measures, for a number of tariffs."""
+        shorts, longs, bytes_ = (np.empty(0, dtype=kind) for kind in (np.int32, np.int64, np.int8))
+        first = np.zeros(tariffs + 1, dtype=np.int32)
+        return cls(shorts, shorts, first, bytes_, longs, shorts, bytes_, np.empty((0, 1), dtype=np.int8), first, longs, longs)
+
 
 def demand_arrays(book: TariffBook) -> DemandArrays:
     """The measures of the demand prices of all tariffs of a book.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.kernels import kernel
+from schemas.kernels import inline_kernel
 from schemas.kernels_inlined import tight_kernel
 
 US_PER_HOUR = 3_600_000_000
@@ -159,22 +159,20 @@ def _windows_inside(  # type: ignore[no-untyped-def]
     return held
 
 
-@kernel()
+@inline_kernel
 def find_peaks(  # type: ignore[no-untyped-def]
-    group, tariff_index, plan, start_at, step_us, first_value, count, scale, status, values,
+    from_run, to_run, written, groups, group, tariff_index, plan, start_at, step_us, first_value, count, scale, status, values,
     width, cell_steps, first_range, ranges, windows, first_measure, highest, distinct,
     tail, peaks, peak_at, peak_day, held, found, row_group, row_measure, row_rank, row_power, row_at, group_found,
 ):  # fmt: skip
-    """Rows (place of the group, measure, rank, milliwatts, start of the window); group_found: [groups, width] windows.
+    """Rows (place of the group, measure, rank, milliwatts, start of the window) of runs [from_run, to_run), which are whole groups.
 
     Runs are sorted by (group, start), do not overlap within a group, and those with a status are passed over. tail: scratch, a
     step shorter than the longest window; peaks, peak_at, peak_day: [width, highest] and held, found: [width] scratch, zero.
-    Returns rows written.
+    group_found: [groups, width] windows. Returns (rows, groups) written, counted on from those given.
     """
-    written = 0
-    groups = 0
     length = np.int64(0)
-    for run in range(len(group)):
+    for run in range(from_run, to_run):
         contiguous = (
             run > 0
             and group[run] == group[run - 1]
@@ -217,4 +215,4 @@ def find_peaks(  # type: ignore[no-untyped-def]
             group_found[groups, place] = found[place]
             held[place], found[place] = 0, 0
         groups += 1
-    return written
+    return written, groups

@@ -6,6 +6,7 @@ Frames are what the elements of a bill consume; a row names its price by (versio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,88 +14,16 @@ import polars as pl
 
 from rating.compiled.book import I32, I64, TariffBook
 from rating.compiled.demand_measures import DemandArrays
-from rating.compiled.ladders import OWN_LADDER, price_rows
-from rating.utility.demand_kernel import find_peaks
-from rating.utility.energy_kernel import sum_energy
+from rating.compiled.ladders import price_rows
+from rating.utility.demand_windows import expected_windows, refuse_for_demand, uneven_steps
+from rating.utility.energy_kernel import VALUE_MAX
 from rating.utility.meter_runs import MeterRuns
+from rating.utility.run_kernel import read_runs
+from rating.utility.run_ladders import RunLadders, run_ladders
 from rating.utility.slot_plans import plan_runs
-from rating.utility.window_plans import plan_windows
-from schemas.errors import Fault, MeterlineError
+from rating.utility.window_plans import WindowPlans, plan_windows
 
-_US_PER_S = 1_000_000
-_SLOTS_MAX = 2**22
-
-
-@dataclass(frozen=True, slots=True)
-class Ladders:
-    """What is particular to a group: the bounds of its tiers and what it used before the period.
-
-    `bounds[bounds_row[r]]` are the lower bounds of all items of the book in milliwatt-hours for run r (day-prorated, per kW ...);
-    `opening[opening_row[r]]` is the running total at the start of its group: one number, or one for each price of the book.
-    """
-
-    bounds_row: I32
-    bounds: I64
-    opening_row: I32
-    opening: I64
-
-    @classmethod
-    def of(
-        cls,
-        book: TariffBook,
-        runs: MeterRuns,
-        *,
-        bounds: npt.ArrayLike | None = None,
-        bounds_row: npt.ArrayLike | None = None,
-        opening: npt.ArrayLike | None = None,
-        opening_row: npt.ArrayLike | None = None,
-    ) -> Ladders:
-        """Ladders of runs; what is left out is as the tariffs say, and from zero.
-
-        Args:
-            bounds: i8[n, items of the book], ascending within a price and 0 for its first tier; bounds_row: i4[runs].
-            opening: i8[n] milliwatt-hours >= 0, or i8[n, prices of the book] for `per_period`; opening_row: i4[runs].
-        Raises:
-            MeterlineError: rows or bounds that cannot be.
-        """
-        nothing = np.zeros(len(runs.group), dtype=np.int32)
-        given = book.energy_from[None, :] if bounds is None else np.ascontiguousarray(bounds, dtype=np.int64)
-        before = np.zeros((1, 1), dtype=np.int64) if opening is None else np.ascontiguousarray(opening, dtype=np.int64)
-        before = before[:, None] if before.ndim == 1 else before
-        rows = nothing if bounds_row is None else np.ascontiguousarray(bounds_row, dtype=np.int32)
-        opening_rows = nothing if opening_row is None else np.ascontiguousarray(opening_row, dtype=np.int32)
-        found = cls(rows, np.ascontiguousarray(given), opening_rows, np.ascontiguousarray(before))
-        found._refuse(book, len(runs.group))
-        return found
-
-    def _refuse(self, book: TariffBook, runs: int) -> None:
-        prices = len(book.energy_first_item) - 1
-        firsts = book.energy_first_item[:-1]
-        steps = np.diff(self.bounds, axis=1)
-        inside = np.ones(max(len(book.energy_items) - 1, 0), dtype=np.bool_)
-        inside[firsts[1:] - 1] = False
-        modes = np.isin(book.energy_mode, OWN_LADDER)
-        faults = [
-            Fault("ladders", what, must_be=must_be)
-            for wrong, what, must_be in (
-                (self.bounds.shape[1] != len(book.energy_items), "bounds of another width", "one column for each item of the book"),
-                (self.opening.shape[1] not in (1, prices), "openings of another width", "one column, or one for each price"),
-                (len(self.bounds_row) != runs or len(self.opening_row) != runs, "rows of other length", "one for each run"),
-                (not _in_range(self.bounds_row, len(self.bounds)), "no such row of bounds", "a row of bounds"),
-                (not _in_range(self.opening_row, len(self.opening)), "no such row of openings", "a row of opening"),
-                (bool((self.opening < 0).any()), "an opening below zero", "0 or more"),
-                (bool((steps[:, inside] < 0).any()) if steps.shape[1] == len(inside) else False, "bounds that fall", "ascending"),
-                (self.opening.shape[1] == 1 and prices > 1 and bool(modes.any() and self.opening.any()),
-                 "one opening for prices with ladders of their own", "one column for each price"),
-            )
-            if wrong
-        ]  # fmt: skip
-        if faults:
-            raise MeterlineError(faults)
-
-
-def _in_range(rows: I32, size: int) -> bool:
-    return not len(rows) or bool(0 <= int(rows.min()) and int(rows.max()) < size)
+Instants = tuple[npt.ArrayLike, npt.ArrayLike]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,188 +33,195 @@ class EnergyRows:
     run: I32
     item: I32
     quantity: I64  # milliwatt-hours
-    status: npt.NDArray[np.uint8]  # [runs] Reason; refused runs add nothing
 
 
-def energy_rows(book: TariffBook, runs: MeterRuns, *, ladders: Ladders | None = None, by_group: bool = True) -> EnergyRows:
-    """Energy by price and tier.
+@dataclass(frozen=True, slots=True)
+class DemandRows:
+    """Peaks in order of (group, measure, rank); rank 1 without a peak (power -1) where windows were expected and none found."""
 
-    Args:
-        runs: sorted by (group, start); the running totals start anew with each group and change of tariff.
-        by_group: one row for each group and item. By run, energy of a ladder that only the whole period decides (prorated,
-            whole quantity) stays in its first tier.
-    Returns:
-        `EnergyRows`. Status: as `meter_runs`, and NO_RATE_AT_INSTANT (some step has no price), QUANTITY_OUT_OF_RANGE (a running
-        total over 2**62).
-    """
-    own = ladders or Ladders.of(book, runs)
-    plans = plan_runs(book, runs.tariff_index, runs.start_at, runs.step_us, runs.count)
-    tariffs = len(book.tariff_ids)
-    room = (int(runs.group_start.size - 1 + _tariff_changes(runs)) if by_group else len(runs.group)) * _most_items(book)
-    run, item = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-    quantity, status = np.empty(room, dtype=np.int64), runs.status.copy()
-    prices = len(book.energy_first_item) - 1
-    assert tariffs or not len(runs.group) or bool((status > 0).all())
-    written = sum_energy(
-        runs.group, runs.tariff_index, plans.plan, runs.first_value, runs.scale, runs.total, runs.values,
-        plans.first_segment, plans.segment_end, plans.segment_price, book.energy_first_item, book.energy_mode,
-        own.bounds_row, own.bounds, own.opening_row, own.opening, by_group,
-        np.zeros(len(book.energy_items), dtype=np.int64), np.zeros(prices + 1, dtype=np.int64), status, run, item, quantity,
-    )  # fmt: skip
-    return EnergyRows(run[:written], item[:written], quantity[:written], status)
+    place: I32  # of the group
+    measure: I32  # of the demand arrays
+    rank: I32
+    power: I64  # milliwatts
+    at: I64  # microseconds UTC, start of the window
+    missing: I64  # windows that a gap, a refused run or a change of step took away
 
 
-def _most_items(book: TariffBook) -> int:
-    """The most energy items that one tariff has."""
-    return int(np.bincount(price_rows(book.tariffs).tariff_index, minlength=1).max())
+@dataclass(frozen=True, slots=True)
+class SupplyRows:
+    """What one pass over runs gives. `status`: of the values; `refused`: that, or why the tariff refuses the energy of a run."""
+
+    status: npt.NDArray[np.uint8]
+    refused: npt.NDArray[np.uint8]
+    total: I64  # [runs] ticks, zero where the values are refused
+    energy: EnergyRows
+    demand: DemandRows
 
 
-def _tariff_changes(runs: MeterRuns) -> int:
-    same_group = runs.group[1:] == runs.group[:-1]
-    return int((same_group & (runs.tariff_index[1:] != runs.tariff_index[:-1])).sum())
-
-
-def energy_determinants(
-    book: TariffBook, runs: MeterRuns, *, ladders: Ladders | None = None
-) -> tuple[pl.DataFrame, npt.NDArray[np.uint8]]:
-    """The energy of groups and the status of runs.
-
-    Returns:
-        ([group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours], status [runs]).
-    """
-    found = energy_rows(book, runs, ladders=ladders)
-    rows = price_rows(book.tariffs)
-    return pl.DataFrame(
-        {
-            "group": runs.group[found.run],
-            "tariff_index": runs.tariff_index[found.run],
-            "version_index": rows.version_index[found.item],
-            "price_index": rows.price_index[found.item],
-            "tier": rows.tier[found.item],
-            "quantity": found.quantity,
-        }
-    ), found.status
-
-
-def demand_determinants(
+def supply_rows(
     book: TariffBook,
-    measures: DemandArrays,
     runs: MeterRuns,
     *,
-    period: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-) -> pl.DataFrame:
-    """Peaks of demand of groups.
+    measures: DemandArrays | None = None,
+    with_energy: bool = True,
+    ladders: RunLadders | None = None,
+    by_group: bool = True,
+    period: Instants | None = None,
+) -> SupplyRows:
+    """Energy by price and tier and, with `measures`, the peaks of demand, in one pass over the values.
 
     Args:
-        runs: one channel for a group, sorted by (group, start), not overlapping, steps of whole seconds.
-        period: (start, end) i8[groups] microseconds UTC of which windows are expected; without it from a group's first run to its
+        runs: sorted by (group, start); running totals start anew with each group and change of tariff. For demand one channel for
+            a group, not overlapping, steps of whole seconds, one tariff.
+        by_group: one row for each group and item. By run, energy of a ladder that only the whole period decides (prorated,
+            whole quantity) stays in its first tier.
+        period: (start, end) i8[groups] microseconds UTC in which windows are expected; without it from a group's first run to its
             last.
     Returns:
-        [group i32, tariff_index i32, version_index i32, demand_index i32, rank i32, peak_milliw i64, peak_at i64, windows_missing
-        i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start. A measure without any
-        window has one row, of rank 1 with no peak (null), if windows were expected; a measure out of force has none. Missing
-        windows are those that a gap or a refused run took away; where the step changes within a group, each change counts one.
+        `SupplyRows`. Status: NO_TARIFF_FOR_SUBJECT, NEGATIVE_QUANTITY, QUANTITY_OUT_OF_RANGE (a value over 2**44 base units);
+        refused: also NO_RATE_AT_INSTANT (a step without a price), QUANTITY_OUT_OF_RANGE (a running total over 2**62).
     Raises:
-        MeterlineError: runs of a group that overlap or are out of order, steps that are not whole seconds.
+        MeterlineError: runs that demand cannot be read from.
     """
-    _refuse_for_demand(runs)
-    plans = plan_windows(book, measures, runs.tariff_index, runs.start_at, runs.step_us, runs.count)
-    groups, width = len(runs.group_start) - 1, plans.width
-    highest = int(measures.highest.max(initial=1))
-    room = groups * sum(sorted(measures.highest.tolist(), reverse=True)[:width]) if width else 0
-    group, measure, rank = (np.empty(room, dtype=np.int32) for _ in range(3))
-    power, at = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-    group_found = np.zeros((groups, width), dtype=np.int64)
-    longest = int(plans.steps.max(initial=1))
-    scratch = [np.zeros((max(width, 1), highest), dtype=np.int64) for _ in range(3)]
-    written = find_peaks(
-        runs.group, runs.tariff_index, plans.plan, runs.start_at, runs.step_us, runs.first_value, runs.count, runs.scale,
-        runs.status, runs.values, width, plans.steps, plans.first_range, plans.ranges, plans.windows, measures.first,
-        measures.highest, measures.distinct, np.zeros(max(longest - 1, 1), dtype=np.int64), *scratch,
-        np.zeros(max(width, 1), dtype=np.int64), np.zeros(max(width, 1), dtype=np.int64),
-        group, measure, rank, power, at, group_found,
-    )  # fmt: skip
-    place, measure = group[:written], measure[:written]
-    return _with_windows(book, measures, runs, period, (place, measure, rank[:written], power[:written], at[:written]), group_found)
+    count = len(runs.group)
+    status, refused = np.empty(count, dtype=np.uint8), np.empty(count, dtype=np.uint8)
+    total = np.empty(count, dtype=np.int64)
+    check = (runs.tariff_index, runs.first_value, runs.count, VALUE_MAX // runs.scale, runs.values, status, total)
+    energy, energy_out = _energy_arguments(book, runs, with_energy, ladders, by_group, (status, refused, total))
+    if measures is not None:
+        refuse_for_demand(runs)
+    windows, demand, demand_out = _demand_arguments(book, runs, measures, status)
+    written, peaks = read_runs(runs.group, runs.count, check, with_energy, energy, measures is not None, demand)
+    rows = EnergyRows(*(column[:written] for column in energy_out))
+    found = _demand_rows(book, runs, measures, windows, period, [column[:peaks] for column in demand_out[:-1]], demand_out[-1])
+    return SupplyRows(status, refused if with_energy else status, total, rows, found)
 
 
-def _refuse_for_demand(runs: MeterRuns) -> None:
-    end = runs.start_at + runs.step_us * runs.count
-    overlap = (runs.group[1:] == runs.group[:-1]) & (runs.start_at[1:] < end[:-1])
-    if overlap.any():
-        row = int(np.argmax(overlap)) + 1
-        raise MeterlineError(
-            Fault(f"start_at row {row}", "a run that overlaps the one before it", str(runs.start_at[row]), "one channel, in order of time")
-        )
-    ragged = runs.step_us % _US_PER_S != 0
-    if ragged.any():
-        row = int(np.argmax(ragged))
-        raise MeterlineError(Fault(f"step_us row {row}", "a step for demand", str(runs.step_us[row]), "whole seconds"))
+def _energy_arguments(
+    book: TariffBook, runs: MeterRuns, wanted: bool, ladders: RunLadders | None, by_group: bool, checked: tuple[Any, Any, Any]
+) -> tuple[tuple[Any, ...], tuple[I32, I32, I64]]:
+    """(arguments of the energy kernel, its output columns); empty plans where energy is not wanted."""
+    status, refused, total = checked
+    own = ladders or run_ladders(book, len(runs.group))
+    some = slice(None) if wanted else slice(0, 0)
+    plans = plan_runs(book, runs.tariff_index[some], runs.start_at[some], runs.step_us[some], runs.count[some])
+    changes = (runs.tariff_index[1:] != runs.tariff_index[:-1]) & (runs.group[1:] == runs.group[:-1])
+    ladders_climbed = len(runs.group_start) + int(changes.sum()) if by_group else len(runs.group)
+    room = ladders_climbed * book.most_items if wanted else 0
+    out = (np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64))
+    prices = len(book.energy_first_item) - 1
+    return (
+        runs.group, runs.tariff_index, plans.plan, runs.first_value, runs.scale, total, runs.values,
+        plans.first_segment, plans.segment_end, plans.segment_price, plans.is_priced, book.energy_first_item, book.energy_mode,
+        own.bounds_row, own.bounds, own.opening_row, own.opening, by_group,
+        np.zeros(len(book.energy_items), dtype=np.int64), np.zeros(prices + 1, dtype=np.int64), status, refused, *out,
+    ), out  # fmt: skip
 
 
-def _with_windows(
+def _demand_arguments(
+    book: TariffBook, runs: MeterRuns, measures: DemandArrays | None, status: npt.NDArray[np.uint8]
+) -> tuple[WindowPlans, tuple[Any, ...], tuple[I32, I32, I32, I64, I64, I64]]:
+    """(plans, arguments of the demand kernel, its output columns); empty where demand is not wanted."""
+    of = measures or DemandArrays.none(len(book.tariff_ids))
+    some = slice(None) if measures is not None else slice(0, 0)
+    plans = plan_windows(book, of, runs.tariff_index[some], runs.start_at[some], runs.step_us[some], runs.count[some])
+    groups, width, highest = len(runs.group_start) - 1, max(plans.width, 1), int(of.highest.max(initial=1))
+    room = groups * sum(sorted(of.highest.tolist(), reverse=True)[: plans.width])
+    shorts, longs = (np.empty((3, room), dtype=np.int32), np.empty((2, room), dtype=np.int64))
+    out = (*shorts, *longs, np.zeros((groups, width), dtype=np.int64))
+    return plans, (
+        runs.group, runs.tariff_index, plans.plan, runs.start_at, runs.step_us, runs.first_value, runs.count, runs.scale, status,
+        runs.values, plans.width, plans.steps, plans.first_range, plans.ranges, plans.windows, of.first, of.highest, of.distinct,
+        np.zeros(max(int(plans.steps.max(initial=1)) - 1, 1), dtype=np.int64),
+        *np.zeros((3, width, highest), dtype=np.int64), *np.zeros((2, width), dtype=np.int64), *out,
+    ), out  # fmt: skip
+
+
+def _demand_rows(
     book: TariffBook,
-    measures: DemandArrays,
     runs: MeterRuns,
-    period: tuple[npt.ArrayLike, npt.ArrayLike] | None,
-    peaks: tuple[I32, I32, I32, I64, I64],
+    measures: DemandArrays | None,
+    plans: WindowPlans,
+    period: Instants | None,
+    peaks: list[Any],
     found: I64,
-) -> pl.DataFrame:
+) -> DemandRows:
     """Add the windows that are missing, and rows for measures that found none where some were expected."""
-    firsts = runs.group_start[:-1]
     place, measure, rank, power, at = peaks
-    tariff = runs.tariff_index[firsts]
-    base = measures.first[np.maximum(tariff, 0)]
-    expected = _expected_windows(book, measures, runs, period)
-    missing = np.maximum(expected - found, 0) + _uneven_steps(runs)[:, None]
-
-    def frame(of: I32, which: I32, rank: I32, power: object, at: object, missing: I64) -> pl.DataFrame:
-        columns = {
-            "group": runs.group[firsts[of]],
-            "tariff_index": tariff[of],
-            "version_index": measures.version_index[which],
-            "demand_index": measures.demand_index[which],
-            "rank": rank,
-            "peak_milliw": power,
-            "peak_at": at,
-            "windows_missing": missing,
-        }
-        return pl.DataFrame(columns)
-
-    rows = frame(place, measure, rank, power, at, missing[place, measure - base[place]])
+    if measures is None or not plans.width:
+        return DemandRows(place, measure, rank, power, at, power)
+    base = measures.first[np.maximum(runs.tariff_index[runs.group_start[:-1]], 0)]
+    expected = expected_windows(book, measures, runs, period)
+    missing = np.maximum(expected - found, 0) + uneven_steps(runs)[:, None]
+    rows = DemandRows(place, measure, rank, power, at, missing[place, measure - base[place]])
     bare, column = np.nonzero((expected > 0) & (found == 0))
     if not len(bare):
         return rows
-    nothing = pl.Series([None] * len(bare), dtype=pl.Int64)
-    which, ones = (base[bare] + column).astype(np.int32), np.ones(len(bare), dtype=np.int32)
-    more = frame(bare.astype(np.int32), which, ones, nothing, nothing, missing[bare, column])
-    order = np.lexsort((np.concatenate([rank, ones]), np.concatenate([measure, which]), np.concatenate([place, bare])))
-    return pl.concat([rows, more])[order]
+    nothing = np.full(len(bare), -1, dtype=np.int64)
+    ones = np.ones(len(bare), dtype=np.int32)
+    more = (bare.astype(np.int32), (base[bare] + column).astype(np.int32), ones, nothing, nothing, missing[bare, column])
+    held = (place, measure, rank, power, at, rows.missing)
+    joined = [np.concatenate([left, right]) for left, right in zip(held, more, strict=True)]
+    order = np.lexsort((joined[2], joined[1], joined[0]))
+    return DemandRows(*(column[order] for column in joined))
 
 
-def _expected_windows(
-    book: TariffBook, measures: DemandArrays, runs: MeterRuns, period: tuple[npt.ArrayLike, npt.ArrayLike] | None
-) -> I64:
-    """[groups, width] windows of the period in steps of the group's first run."""
-    firsts, lasts = runs.group_start[:-1], runs.group_start[1:] - 1
-    step, tariff = runs.step_us[firsts], runs.tariff_index[firsts]
-    if period is None:
-        start, end = runs.start_at[firsts], runs.start_at[lasts] + runs.step_us[lasts] * runs.count[lasts]
-    else:
-        start, end = (np.array(np.broadcast_to(np.asarray(at, dtype=np.int64), len(firsts))) for at in period)
-    count = np.maximum(-(-(end - start) // step), 0)
-    if count.size and int(count.max()) > _SLOTS_MAX:
-        raise MeterlineError(Fault("demand period", "too long for its step", str(int(count.max())), f"{_SLOTS_MAX} steps at most"))
-    plans = plan_windows(book, measures, tariff, start, step, count.astype(np.int32))
-    possible = np.concatenate([plans.possible.reshape(-1, plans.width), np.zeros((1, plans.width), dtype=np.int64)])
-    found: I64 = possible[plans.plan]  # plan -1, a group without tariff or steps, is the last row
-    return found
+def supply_determinants(
+    book: TariffBook,
+    runs: MeterRuns,
+    *,
+    measures: DemandArrays | None = None,
+    ladders: RunLadders | None = None,
+    period: Instants | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame, npt.NDArray[np.uint8]]:
+    """The energy and demand of groups as frames, and why runs were refused.
+
+    Args:
+        as `supply_rows`.
+    Returns:
+        energy: [group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours].
+        demand: [group i32, tariff_index i32, version_index i32, demand_index i32, rank i32, peak_milliw i64, peak_at i64,
+        windows_missing i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start. Without any
+        window, where some were expected, rank 1 has no peak (null); a measure out of force has no row.
+        refused: u1[runs], Reason; refused runs add nothing.
+    """
+    found = supply_rows(book, runs, measures=measures, ladders=ladders, period=period)
+    rows, energy, demand = price_rows(book.tariffs), found.energy, found.demand
+    energy_frame = pl.DataFrame(
+        {
+            "group": runs.group[energy.run],
+            "tariff_index": runs.tariff_index[energy.run],
+            "version_index": rows.version_index[energy.item],
+            "price_index": rows.price_index[energy.item],
+            "tier": rows.tier[energy.item],
+            "quantity": energy.quantity,
+        }
+    )
+    of = measures or DemandArrays.none(len(book.tariff_ids))
+    firsts = runs.group_start[:-1][demand.place]
+    demand_frame = pl.DataFrame(
+        {
+            "group": runs.group[firsts],
+            "tariff_index": runs.tariff_index[firsts],
+            "version_index": of.version_index[demand.measure],
+            "demand_index": of.demand_index[demand.measure],
+            "rank": demand.rank,
+            "peak_milliw": demand.power,
+            "peak_at": demand.at,
+            "windows_missing": demand.missing,
+        }
+    )
+    bare = pl.col("peak_milliw") < 0
+    if bool((demand.power < 0).any()):
+        demand_frame = demand_frame.with_columns(
+            peak_at=pl.when(~bare).then("peak_at"), peak_milliw=pl.when(~bare).then("peak_milliw")
+        )
+    return energy_frame, demand_frame, found.refused
 
 
-def _uneven_steps(runs: MeterRuns) -> I64:
-    """[groups] changes of step from run to run."""
-    change = (runs.group[1:] == runs.group[:-1]) & (runs.step_us[1:] != runs.step_us[:-1])
-    counts = np.concatenate([[0], np.cumsum(change)]).astype(np.int64)
-    found: I64 = counts[runs.group_start[1:] - 1] - counts[runs.group_start[:-1]]
-    return found
-
+def channel_totals(runs: MeterRuns, found: SupplyRows, channel_role: str) -> pl.DataFrame:
+    """[group, channel_role, quantity] in base units of the runs whose values are not refused; sums of kWh and kvarh alike."""
+    frame = pl.DataFrame({"group": runs.group, "ticks": found.total, "scale": runs.scale}).lazy()
+    quantity = (pl.col("ticks").cast(pl.Int128) * pl.col("scale")).sum().cast(pl.Int64)
+    totals = frame.group_by("group", maintain_order=True).agg(quantity=quantity)
+    return totals.select("group", channel_role=pl.lit(channel_role), quantity="quantity").collect()

@@ -10,7 +10,7 @@ import numpy as np
 
 from rating.compiled.ladders import PER_PERIOD, PER_PERIOD_WHOLE_STEP, PRORATED, SHARED_WHOLE_STEP, WHOLE
 from rating.utility.wide_integers import share_half_up
-from schemas.kernels import kernel
+from schemas.kernels import inline_kernel
 from schemas.kernels_inlined import tight_kernel
 from schemas.reasons import Reason
 
@@ -26,10 +26,10 @@ _NEGATIVE = int(Reason.NEGATIVE_QUANTITY)
 _OUT_OF_RANGE = int(Reason.QUANTITY_OUT_OF_RANGE)
 
 
-@kernel()
-def check_runs(tariff_index, first_value, count, ticks_max, values, status, total):  # type: ignore[no-untyped-def]
-    """Status (no tariff, negative, over ticks_max[run]) and total ticks of each run. Loops are plain so that they vectorize."""
-    for run in range(len(count)):
+@inline_kernel
+def check_values(low, high, tariff_index, first_value, count, ticks_max, values, status, total):  # type: ignore[no-untyped-def]
+    """Status (no tariff, negative, over ticks_max[run]) and total ticks of runs [low, high). The loops are plain, so they vectorize."""
+    for run in range(low, high):
         status[run] = _OK
         total[run] = 0
         if tariff_index[run] < 0:
@@ -111,70 +111,80 @@ def _cut_group(low, high, first_item, mode, bounds, opening, sums):  # type: ign
             sums[item] = own
 
 
-@kernel()
-def sum_energy(  # type: ignore[no-untyped-def]
-    group, tariff_index, plan, first_value, scale, total, values, first_segment, segment_end, segment_price,
-    first_item, mode, bounds_row, bounds, opening_row, opening, by_group,
-    sums, reached, status, row_run, row_item, row_quantity,
-):  # fmt: skip
-    """Rows (run, item, milliwh) in order; with `by_group` one for each group and item, run being the group's last.
-
-    Runs are sorted by (group, start); status and total as `check_runs` left them. sums: [items] and reached: [prices + 1] scratch,
-    zero; the last of reached is the total of the shared ladder. Returns rows written; a run over the total is refused whole.
-    """
-    written = 0
+@tight_kernel
+def _add_run(values, begin, scale, plan, first_segment, segment_end, segment_price, first_item, mode, bounds, sums, reached):  # type: ignore[no-untyped-def]
+    """Add the segments of a run. Returns the lowest and the highest price met."""
     low, high = np.int64(len(mode)), np.int64(-1)
     shared = len(reached) - 1
-    for run in range(len(group)):
+    k = np.int64(0)
+    for segment in range(first_segment[plan], first_segment[plan + 1]):
+        price, end = np.int64(segment_price[segment]), np.int64(segment_end[segment])
+        chunk = values[begin + k : begin + end]
+        k = end
+        low, high = min(low, price), max(high, price)
+        how = mode[price]
+        item, last = np.int64(first_item[price]), np.int64(first_item[price + 1]) - 1
+        ladder = price if how == _PER_PERIOD or how == _PER_PERIOD_WHOLE_STEP else np.int64(shared)
+        if how == _WHOLE_STEP or how == _PER_PERIOD_WHOLE_STEP:
+            reached[ladder] = _climb_by_step(chunk, scale, reached[ladder], item, last, bounds, sums)
+            continue
+        part = np.int64(0)
+        for n in range(len(chunk)):
+            part += chunk[n]
+        part *= scale
+        if how >= _PRORATED:
+            sums[item] += part
+            reached[shared] += part
+        else:
+            reached[ladder] = _climb(part, reached[ladder], item, last, bounds, sums)
+    return low, high
+
+
+@inline_kernel
+def sum_energy(  # type: ignore[no-untyped-def]
+    from_run, to_run, written, group, tariff_index, plan, first_value, scale, total, values,
+    first_segment, segment_end, segment_price, is_priced, first_item, mode, bounds_row, bounds, opening_row, opening, by_group,
+    sums, reached, status, refused, row_run, row_item, row_quantity,
+):  # fmt: skip
+    """Rows (run, item, milliwh) of runs [from_run, to_run), which are whole groups, in order, from row `written` on.
+
+    With `by_group` one for each group and item, run being the group's last. Runs are sorted by (group, start); status and total as
+    `check_values` left them; refused: that, or why the tariff refuses the run. sums: [items] scratch, zero; reached: [prices + 1]
+    scratch, the last of it the total of the shared ladder. Returns rows written.
+    """
+    low, high = np.int64(len(mode)), np.int64(-1)
+    shared = len(reached) - 1
+    for run in range(from_run, to_run):
         own_bounds, own_opening = bounds[bounds_row[run]], opening[opening_row[run]]
         if run == 0 or group[run] != group[run - 1] or tariff_index[run] != tariff_index[run - 1]:
             reached[shared] = own_opening[0]
             for price in range(shared):
                 reached[price] = own_opening[price] if len(own_opening) > 1 else 0
-        of = plan[run]
+        of = np.int64(plan[run])
+        refused[run] = status[run]
         if status[run] == _OK and of >= 0:
-            for segment in range(first_segment[of], first_segment[of + 1]):
-                if segment_price[segment] < 0:
-                    status[run] = _NO_INSTANT
-        if status[run] == _OK and of >= 0:
-            highest = reached[shared]
+            most = reached[shared]
             for price in range(shared):
-                highest = max(highest, reached[price])
-            if highest > _TOTAL_MAX - total[run] * scale[run]:
-                status[run] = _OUT_OF_RANGE
-        if status[run] == _OK and of >= 0:
-            begin = first_value[run]
-            k = np.int64(0)
-            for segment in range(first_segment[of], first_segment[of + 1]):
-                price, end = np.int64(segment_price[segment]), np.int64(segment_end[segment])
-                chunk = values[begin + k : begin + end]
-                k = end
-                low, high = min(low, price), max(high, price)
-                how = mode[price]
-                item, last = np.int64(first_item[price]), np.int64(first_item[price + 1]) - 1
-                ladder = price if how == _PER_PERIOD or how == _PER_PERIOD_WHOLE_STEP else np.int64(shared)
-                if how == _WHOLE_STEP or how == _PER_PERIOD_WHOLE_STEP:
-                    reached[ladder] = _climb_by_step(chunk, scale[run], reached[ladder], item, last, own_bounds, sums)
-                    continue
-                part = np.int64(0)
-                for n in range(len(chunk)):
-                    part += chunk[n]
-                part *= scale[run]
-                if how >= _PRORATED:
-                    sums[item] += part
-                    reached[shared] += part
-                else:
-                    reached[ladder] = _climb(part, reached[ladder], item, last, own_bounds, sums)
+                most = max(most, reached[price])
+            if most > _TOTAL_MAX - total[run] * scale[run]:
+                refused[run] = _OUT_OF_RANGE
+            elif is_priced[of] == 0:
+                refused[run] = _NO_INSTANT
+            else:
+                lowest, highest = _add_run(
+                    values, first_value[run], scale[run], of, first_segment, segment_end, segment_price, first_item, mode,
+                    own_bounds, sums, reached,
+                )  # fmt: skip
+                low, high = min(low, lowest), max(high, highest)
         at_end = run + 1 == len(group) or group[run] != group[run + 1] or tariff_index[run] != tariff_index[run + 1]
-        if by_group and not at_end:
+        if high < 0 or (by_group and not at_end):
             continue
-        if high >= 0:
-            if by_group:
-                _cut_group(low, high, first_item, mode, own_bounds, own_opening, sums)
-            for item in range(first_item[low], first_item[high + 1]):
-                if sums[item] > 0:
-                    row_run[written], row_item[written], row_quantity[written] = run, item, sums[item]
-                    written += 1
-                sums[item] = 0
-            low, high = np.int64(len(mode)), np.int64(-1)
+        if by_group:
+            _cut_group(low, high, first_item, mode, own_bounds, own_opening, sums)
+        for item in range(first_item[low], first_item[high + 1]):
+            if sums[item] > 0:
+                row_run[written], row_item[written], row_quantity[written] = run, item, sums[item]
+                written += 1
+            sums[item] = 0
+        low, high = np.int64(len(mode)), np.int64(-1)
     return written

@@ -1,7 +1,7 @@
 """Interval energy by run and price item, and the amount of a line: what the close explains a meter day by.
 
 An interval belongs to the price where it starts, also where it straddles a window or a version. Of a ladder that only the whole
-period decides (prorated, whole quantity) a run shows its energy in the first tier; `energy_determinants` gives the group's tiers.
+period decides (prorated, whole quantity) a run shows its energy in the first tier; `supply_determinants` gives the group's tiers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rating.compiled.book import TariffBook
 from rating.language.shared_terms import Rounding
-from rating.utility.determinants import energy_rows
+from rating.utility.determinants import supply_rows
 from rating.utility.meter_runs import meter_runs
 from schemas.money import round_ratio
 
@@ -57,8 +57,9 @@ def determine_intervals(
         book, group=ladder_group, tariff_index=tariff_index, start_at=start_at, step_us=step_us, first_value=first_value,
         count=count, values=values,
     )  # fmt: skip
-    found = energy_rows(book, runs, by_group=False)
-    return Determinants(found.run.copy(), found.item.copy(), found.quantity.copy(), found.status)
+    found = supply_rows(book, runs, by_group=False)
+    energy = found.energy
+    return Determinants(energy.run.copy(), energy.item.copy(), energy.quantity.copy(), found.refused)
 
 
 def line_amount_nano(quantity_milliwh: int, price_nano: int, per: int, rounding: Rounding) -> int:

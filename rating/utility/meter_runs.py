@@ -7,21 +7,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from rating.compiled.book import I32, I64, TariffBook
 from rating.compiled.columns import kernel_column, refuse_row
-from rating.utility.energy_kernel import COUNT_MAX, VALUE_MAX, check_runs
+from rating.utility.energy_kernel import COUNT_MAX, VALUE_MAX
 from schemas.errors import Fault, MeterlineError
 
 
 @dataclass(frozen=True, slots=True)
 class MeterRuns:
-    """Runs of one or several channels, sorted by group; `status` and `total` [runs] are what the values themselves say.
-
-    A group shares a ladder and its peaks: a service under one tariff in one period. Status: NO_TARIFF_FOR_SUBJECT,
-    NEGATIVE_QUANTITY, QUANTITY_OUT_OF_RANGE or OK; total is in ticks, zero for refused runs.
-    """
+    """Runs of one or several channels, sorted by group. A group shares a ladder and its peaks: a service in one period."""
 
     group: I32
     tariff_index: I32
@@ -31,14 +26,7 @@ class MeterRuns:
     count: I32
     scale: I64  # base units (milliwatt-hours, millivar-hours) in a tick
     values: npt.NDArray[Any]  # int32 or int64 ticks
-    status: npt.NDArray[np.uint8]
-    total: I64
-
-    @property
-    def group_start(self) -> I64:
-        """[groups + 1] the first run of each group."""
-        change = np.flatnonzero(np.diff(self.group)) + 1
-        return np.concatenate([[0], change, [len(self.group)]]).astype(np.int64) if len(self.group) else np.zeros(1, np.int64)
+    group_start: I64  # [groups + 1] the first run of each group
 
 
 def meter_runs(
@@ -66,7 +54,7 @@ def meter_runs(
     kinds = (np.int32, np.int32, np.int64, np.int64, np.int64, np.int32)
     given = (group, tariff_index, start_at, step_us, first_value, count)
     columns = [kernel_column(column, kind) for column, kind in zip(given, kinds, strict=True)]
-    _, tariffs, _, steps, firsts, counts = columns
+    groups, tariffs, _, steps, firsts, counts = columns
     if len({len(column) for column in columns}) != 1:
         raise MeterlineError(Fault("meter_runs", "columns of different lengths", must_be="one length"))
     held = np.asarray(values)
@@ -77,14 +65,7 @@ def meter_runs(
     refuse_row("count", (counts < 0) | (counts > COUNT_MAX), "a count out of range", counts, f"0 to {COUNT_MAX}")
     refuse_row("first_value", (firsts < 0) | (firsts + counts > len(ticks)), "values missing", firsts, f"{len(ticks)} at most")
     refuse_row("base_per_tick", (scale <= 0) | (scale > VALUE_MAX), "a scale out of range", scale, f"1 to {VALUE_MAX}")
-    status, total = np.empty(len(counts), dtype=np.uint8), np.empty(len(counts), dtype=np.int64)
-    check_runs(tariffs, firsts, counts, VALUE_MAX // scale, ticks, status, total)
-    return MeterRuns(*columns, scale, ticks, status, total)
-
-
-def channel_totals(runs: MeterRuns, channel_role: str) -> pl.DataFrame:
-    """[group, channel_role, quantity] in base units of the runs that are not refused; sums of kWh and kvarh alike."""
-    frame = pl.DataFrame({"group": runs.group, "quantity": runs.total, "scale": runs.scale}).lazy()
-    quantity = (pl.col("quantity").cast(pl.Int128) * pl.col("scale")).sum()
-    totals = frame.group_by("group", maintain_order=True).agg(quantity=quantity.cast(pl.Int64))
-    return totals.select("group", channel_role=pl.lit(channel_role), quantity="quantity").collect()
+    borders = np.flatnonzero(groups[1:] != groups[:-1]) + 1
+    ends = [0, len(groups)] if len(groups) else [0]
+    group_start = np.concatenate([ends[:1], borders, ends[1:]]).astype(np.int64)
+    return MeterRuns(*columns, scale, ticks, group_start)

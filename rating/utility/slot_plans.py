@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, TariffBook
 from schemas.kernels import kernel
@@ -22,6 +23,7 @@ class Plans:
     first_segment: I32  # [plans + 1]
     segment_end: I32  # [segments] the step after the segment's last
     segment_price: I32  # [segments] energy price of the book, negative: none in force
+    is_priced: npt.NDArray[np.int8]  # [plans] all steps have a price
 
 
 @kernel()
@@ -111,4 +113,5 @@ def plan_runs(book: TariffBook, tariff_index: I32, start_at: I64, step_us: I64, 
     segments = _cut_segments(*given, first, none, none, False)
     ends, prices = np.empty(segments, dtype=np.int32), np.empty(segments, dtype=np.int32)
     _cut_segments(*given, first, ends, prices, True)
-    return Plans(plan, run, first, ends, prices)
+    lowest = np.minimum.reduceat(prices, first[:-1]) if len(run) else prices
+    return Plans(plan, run, first, ends, prices, (lowest >= 0).astype(np.int8))
