@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rating.language.decks import deck_row_count
 from rating.language.tariff import Tariff
 from rating.language.tariff_reader import read_tariff
-from rating.language.yaml_places import compose_file
-from rating.tariff_checks import level_rule_faults, tariff_warnings
+from rating.language.yaml_places import Place, compose_file
+from rating.tariff_checks import level_rule_faults
+from rating.tariff_warnings import CheckedFile, WarningTerms, tariff_warnings
+from rating.tariff_winners import TariffWinners, tariff_winners
+from rating.warning_places import places_of
 from schemas.errors import ConfigurationError, Fault
 
 SUFFIXES = (".yaml", ".yml")
@@ -21,7 +25,7 @@ def load_tariff(path: Path) -> Tariff:
     Raises:
         ConfigurationError: all faults of the file, each with file, line, column and path.
     """
-    tariff, faults = _read(path)
+    tariff, faults = _checked(path)
     if faults or tariff is None:
         raise ConfigurationError(faults)
     return tariff
@@ -37,7 +41,7 @@ def load_tariffs(folder: Path) -> list[Tariff]:
     found: dict[str, Tariff] = {}
     faults = [] if paths else [Fault(str(folder), "no tariff files", must_be="one YAML file for each tariff", code="no_tariffs")]
     for path in paths:
-        tariff, of_file = _read(path)
+        tariff, of_file = _checked(path)
         faults.extend(of_file)
         if tariff is None:
             continue
@@ -49,24 +53,45 @@ def load_tariffs(folder: Path) -> list[Tariff]:
     return [found[tariff_id] for tariff_id in sorted(found)]
 
 
-def check_tariff(path: Path) -> list[Fault]:
-    """Faults of a file and, where it has none, warnings (their code starts with `warning_`)."""
-    tariff, faults = _read(path)
-    return faults if faults or tariff is None else tariff_warnings(tariff)
+def check_tariff(path: Path, terms: WarningTerms | None = None) -> list[Fault]:
+    """Faults of a file and, where it has none, warnings (their code starts with `warning_`), from top to bottom."""
+    tariff, top, faults = _read(path)
+    if faults or tariff is None:
+        return _in_order(faults, path)
+    found = tariff_winners(tariff)
+    faults = _level(found)
+    if faults:
+        return _in_order(faults, path)
+    decks = {to.deck_file for version in tariff.versions for to in version.destinations if to.deck_rates}
+    rows = {deck: deck_row_count(path.parent / deck) for deck in decks}
+    return _in_order(tariff_warnings(tariff, found, CheckedFile(places_of(top), rows), terms or WarningTerms()), path)
 
 
-def _read(path: Path) -> tuple[Tariff | None, list[Fault]]:
+def _checked(path: Path) -> tuple[Tariff | None, list[Fault]]:
+    tariff, _, faults = _read(path)
+    if tariff and not faults:
+        faults = _level(tariff_winners(tariff))
+    return tariff, _in_order(faults, path)
+
+
+def _level(found: TariffWinners | None) -> list[Fault]:
+    return [] if found is None else level_rule_faults(found)
+
+
+def _read(path: Path) -> tuple[Tariff | None, Place | None, list[Fault]]:
+    """The tariff as written, its top node, and the faults of reading it."""
     faults: list[Fault] = []
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         what = f"the file cannot be read: {cause.strerror if isinstance(cause, OSError) else 'not UTF-8'}"
-        return None, [Fault(str(path), what, next_step="check the path", code="not_readable")]
+        return None, None, [Fault(str(path), what, next_step="check the path", code="not_readable")]
     top = compose_file(text, str(path), faults)
-    tariff = read_tariff(top, path.parent) if top else None
-    if tariff and not faults:
-        faults.extend(level_rule_faults(tariff))
-    return tariff, sorted(faults, key=lambda fault: _position(fault, str(path)))
+    return read_tariff(top, path.parent) if top else None, top, faults
+
+
+def _in_order(faults: list[Fault], path: Path) -> list[Fault]:
+    return sorted(faults, key=lambda fault: _position(fault, str(path)))
 
 
 def _position(fault: Fault, file: str) -> tuple[bool, int, int]:

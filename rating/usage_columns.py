@@ -171,10 +171,10 @@ def _uncommon(
     for row in frame.filter(open_rows).unique(maintain_order=True).iter_rows(named=True):
         value, what = _quantity(row["text"], row["unit"], UsageKind(row["kind"]))
         values.append({**row, "value": value, "what": what})
-    schema = {**frame.schema, "value": pl.Int64, "what": pl.String}
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {**frame.schema, "value": pl.Int64, "what": pl.String}
     read = frame.join(pl.DataFrame(values, schema=schema), on=frame.columns, how="left", maintain_order="left")
-    what = read["what"].fill_null("")
-    _note(faults, open_rows & (what != ""), lambda row: Fault(_where(row), what[row]))
+    reasons = read["what"].fill_null("")
+    _note(faults, open_rows & (reasons != ""), lambda row: Fault(_where(row), reasons[row]))
     return found.fill_null(read["value"].set(~open_rows, None))
 
 

@@ -1,56 +1,93 @@
-"""`meterline tariff price`: what given usage costs by a tariff, without accounts or any other set-up."""
+"""`meterline tariff price`: what given usage costs by a tariff, or by two, without accounts or any other set-up."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from meterline.cli.output import Output, table_text
+from meterline.cli.output import Output
 from meterline.cli.tariff_arguments import json_option, tariff_argument
-from meterline.cli.usage_files import read_usage
+from meterline.cli.usage_files import read_usage, write_records
+
+if TYPE_CHECKING:
+    from rating.language.tariff import Tariff
 
 
 @click.command("price")
 @tariff_argument
 @click.argument("usage_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--version", "version", metavar="LABEL", help="Price by this version, whatever the date.")
+@click.option(
+    "--against", metavar="OTHER", help="Price by OTHER too and show what changes: a tariff file, or a version of TARIFF."
+)
+@click.option("--explain", type=click.IntRange(0), default=20, show_default=True, help="Show the first N records, with segments.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write all records to a CSV, Parquet or JSON lines file."
+)
 @json_option
-def command(tariff_file: Path, usage_file: Path, as_json: bool) -> None:
-    """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF: per record the charge and its segments.
+def command(
+    tariff_file: Path,
+    usage_file: Path,
+    version: str | None,
+    against: str | None,
+    explain: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF: charges, segments, totals by item.
 
     \b
     Columns: kind (voice, message, volume, energy), called_number, start_at (ISO with offset), quantity, and unit
     (s, min, MB, kWh ...; without it milliseconds, messages, bytes, milliwatt-hours).
+
+    \b
+    With --against, changes are those from OTHER to TARIFF:
+      meterline tariff price mobile.yaml usage.csv --version 2026-07 --against 2026-01
     """
-    from rating.price_usage import price_usage
     from rating.tariff_files import load_tariff
+    from rating.tariff_versions import always_in_force
 
     tariff = load_tariff(tariff_file)
-    priced = price_usage(tariff, read_usage(usage_file))
-    rows: list[dict[str, Any]] = [
-        {
-            **{name: _plain(value) for name, value in row.items() if name != "charge_nano"},
-            "currency": tariff.currency if row["charge"] else "",
-        }
-        for row in priced.iter_rows(named=True)
-    ]
+    used = always_in_force(tariff, version) if version else tariff
+    usage = read_usage(usage_file)
+    if against is None:
+        from meterline.cli.priced_text import priced_json, priced_text
+        from rating.price_usage import price_usage_lines
 
-    def text() -> str:
-        cells: list[tuple[object, ...]] = []
-        for number, row in enumerate(rows, start=1):
-            cells.append(
-                (number, row["start_at"], row["kind"], row["quantity"], row["charge"] or "-", row["reason"], row["rule"])
-            )
-            cells += [("", "", "", "", "", "", f"  {segment}") for segment in row["segments"]]
-        return table_text(
-            ("record", "start", "kind", "quantity", f"charge {tariff.currency}", "reason", "rule and segments"),
-            cells,
-            right=("record", "quantity", f"charge {tariff.currency}"),
+        priced = price_usage_lines(used, usage, explain=explain)
+        write_records(priced.records, output)
+        Output(as_json).answer(priced_json(priced) if as_json else None, lambda: priced_text(priced, explain))
+    else:
+        from meterline.cli.compared_text import compared_json, compared_text
+        from rating.compare_prices import compare_prices
+
+        other = _other(tariff, against)
+        compared = compare_prices(used, other, usage, explain=explain)
+        write_records(compared.records, output)
+        names = _names(used, other)
+        Output(as_json).answer(
+            compared_json(compared, names) if as_json else None, lambda: compared_text(compared, names, explain)
         )
 
-    Output(as_json).answer({"tariff_id": tariff.tariff_id, "content_hash": tariff.content_hash, "records": rows}, text)
+
+def _other(tariff: Tariff, named: str) -> Tariff:
+    """The tariff in a file of this name, or else the version of this label."""
+    from rating.tariff_files import load_tariff
+    from rating.tariff_versions import always_in_force
+
+    path = Path(named)
+    return load_tariff(path) if path.is_file() else always_in_force(tariff, named)
 
 
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, int, list)) else str(value)
+def _names(tariff: Tariff, other: Tariff) -> tuple[str, str]:
+    """What to call the two: their ids, else their files, else their versions."""
+    for new, old in (
+        (tariff.tariff_id, other.tariff_id),
+        (Path(tariff.where).stem, Path(other.where).stem),
+        (tariff.versions[-1].label, other.versions[-1].label),
+    ):
+        if new != old:
+            return new, old
+    return tariff.tariff_id, f"{other.tariff_id} (other)"

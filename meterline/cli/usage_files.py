@@ -27,3 +27,21 @@ def read_usage(path: Path) -> pl.DataFrame:
         return readers[path.suffix]()
     except pl.exceptions.PolarsError as cause:
         raise MeterlineError(Fault(str(path), "cannot be read", was=str(cause).splitlines()[0])) from cause
+
+
+def write_records(records: pl.DataFrame, path: Path | None) -> None:
+    """Write priced records to a file of a kind that `read_usage` reads; list columns of a CSV joined by ' | '."""
+    if path is None:
+        return
+    import polars as pl
+
+    wide = pl.selectors.by_dtype(pl.Int128)
+    records = records.with_columns(wide.cast(pl.String))
+    if path.suffix == ".csv":
+        records.with_columns(pl.selectors.by_dtype(pl.List(pl.String)).list.join(" | ")).write_csv(path)
+    elif path.suffix == ".parquet":
+        records.write_parquet(path)
+    elif path.suffix in (".jsonl", ".ndjson"):
+        records.write_ndjson(path)
+    else:
+        raise MeterlineError(Fault(str(path), "unknown kind of file", path.suffix, "one of .csv, .parquet, .jsonl, .ndjson"))

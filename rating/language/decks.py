@@ -76,6 +76,11 @@ def read_deck(path: Path, columns: DeckColumns, kind_label: str) -> tuple[tuple[
     return tuple(rates), tuple(rates.values())
 
 
+def deck_row_count(path: Path) -> int:
+    """The rows of a deck that can be read, as written: prefixes that are there twice at one price count twice."""
+    return sum(1 for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row) - 1
+
+
 def _row_content(row: dict[str, str], columns: DeckColumns, where: str) -> tuple[str, tuple[int, int, int, int]]:
     """(prefix, (fee, price, first increment, increment)); increments in base units."""
     prefix = (row[columns.prefix] or "").strip()

@@ -13,6 +13,7 @@ IMPURE: dict[tuple[str, str], frozenset[str]] = {
     ("rating/tariff_files.py", "_read"): frozenset({"I/O"}),
     ("rating/language/decks.py", "read_deck"): frozenset({"I/O"}),
     ("accounts/reference_columns.py", "read_text_columns"): frozenset({"I/O"}),
+    ("rating/language/decks.py", "deck_row_count"): frozenset({"I/O"}),
 }
 
 # (module, function, what) of floats that are no money and no quantity.

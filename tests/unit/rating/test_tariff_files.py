@@ -88,10 +88,10 @@ versions:
 """
     )
     assert [str(fault).split(" ", 1)[1] for fault in check_tariff(tmp_path / "t.yaml")] == [
-        "versions[0]: window 'spare' is not used; use it or delete it",
-        "versions[1]: between '1' and '2' no version is in force; usage in between is rejected",
         "versions[0]: no energy price holds from 2026-01-01T00:00+01:00; "
         "add a price without a window, else such usage is rejected",
+        "versions[0].windows.spare: window 'spare' is not used; use it or delete it",
+        "versions[1]: between '1' and '2' no version is in force; usage in between is rejected",
     ]
 
 

@@ -1,0 +1,101 @@
+"""How priced usage reads: the first records with their segments, totals by item, and what was not priced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from meterline.cli.output import number_text, table_text
+from rating.language.rates_text import quantity_text
+from schemas.money import amount_text
+from schemas.quantities import UsageKind
+
+if TYPE_CHECKING:
+    from rating.price_usage import PricedUsage
+
+
+def priced_json(priced: PricedUsage) -> dict[str, Any]:
+    """All records, totals by item and the sum; money as decimal texts with the currency."""
+    tariff = priced.tariff
+    records = [
+        {
+            **{name: plain(value) for name, value in row.items() if name != "charge_nano"},
+            "currency": tariff.currency if row["charge"] else "",
+        }
+        for row in priced.records.iter_rows(named=True)
+    ]
+    return {
+        "tariff_id": tariff.tariff_id,
+        "content_hash": tariff.content_hash,
+        "records": records,
+        "totals": totals_json(priced),
+        "total": total_text(priced),
+        "currency": tariff.currency,
+        "reasons": reasons(priced.records["reason"]),
+    }
+
+
+def totals_json(priced: PricedUsage) -> list[dict[str, Any]]:
+    totals = priced.totals.with_columns(pl.lit(priced.tariff.currency).alias("currency"))
+    return totals.drop("charge_nano").to_dicts()
+
+
+def total_text(priced: PricedUsage) -> str:
+    return amount_text(int(priced.totals["charge_nano"].sum() or 0))
+
+
+def reasons(column: pl.Series) -> dict[str, int]:
+    """How many records each reason has, `ok` first."""
+    counted = column.value_counts(name="records").sort(pl.col(column.name) != "ok", column.name)
+    return dict(counted.rows())
+
+
+def priced_text(priced: PricedUsage, explain: int) -> str:
+    """The first records, the totals by item, and a summary line for each reason."""
+    records, currency = priced.records, priced.tariff.currency
+    parts = []
+    if explain and len(records):
+        cells: list[tuple[object, ...]] = []
+        for number, row in enumerate(records.head(explain).iter_rows(named=True), start=1):
+            what = row["rule"] or row["reason"]
+            cells.append((number, plain(row["start_at"]), row["kind"], used(row), row["charge"] or "-", what))
+            cells += [("", "", "", "", "", f"  {segment}") for segment in row["segments"]]
+        heads = ("record", "start", "kind", "quantity", f"charge {currency}", "rule and segments")
+        parts.append(table_text(heads, cells, right=("record", "quantity", f"charge {currency}")))
+        if len(records) > explain:
+            parts.append(
+                f"… {number_text(len(records) - explain)} more records (--explain N shows more, --output FILE writes all)"
+            )
+    parts.append(totals_text(priced))
+    return "\n\n".join([*parts, "\n".join(_reason_lines(records["reason"]))])
+
+
+def totals_text(priced: PricedUsage) -> str:
+    """Totals by item as a table with the sum."""
+    charge = f"charge {priced.tariff.currency}"
+    cells = [
+        (
+            row["item"],
+            row["version"],
+            row["records"],
+            quantity_text(row["quantity"], UsageKind[row["kind"].upper()]),
+            row["charge"],
+        )
+        for row in priced.totals.iter_rows(named=True)
+    ]
+    total = ("total", "", sum(cell[2] for cell in cells), "", total_text(priced))
+    return table_text(("item", "version", "records", "charged", charge), [*cells, total], right=("records", "charged", charge))
+
+
+def _reason_lines(column: pl.Series) -> list[str]:
+    return [f"{number_text(count)} records {reason.replace('_', ' ')}" for reason, count in reasons(column).items()]
+
+
+def used(row: dict[str, Any]) -> str:
+    """The quantity as it was given, with its unit where it has one."""
+    return f"{row['quantity']} {row.get('unit') or ''}".strip()
+
+
+def plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (str, int, list)) else str(value)
