@@ -1,114 +1,156 @@
-"""A tariff as readable text, for `tariff show`."""
+"""A tariff as readable text, for `tariff show`: versions, weeks, prices by destination, allowances, fees and taxes."""
 
 from __future__ import annotations
 
+import textwrap
+
 from rating.compiled.winners import distinct_rates
-from rating.language.call_terms import Allowance, Rule
+from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
+from rating.language.call_terms import Destination, Rate, Rule
 from rating.language.rates_text import quantity_text, rate_lines
-from rating.language.shared_terms import DAY_US, FOREVER_AT, Fee, Window
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import EnergyPrice
+from rating.named_parts import differences, parts_of
+from rating.week_grids import week_grids
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
-from schemas.zones import moment_of, zone_of
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WIDTH = 100
+_KNOWN = frozenset(
+    {
+        *("label", "effective_from_at", "effective_to_at", "rounding", "priced_at", "windows", "destinations", "rates", "rules"),
+        *("allowances", "discount", "energy", "fees", "taxes"),
+    }
+)
 
 
 def describe_tariff(tariff: Tariff) -> str:
-    """All versions of a tariff: validity, prices, windows, allowances, fees and taxes."""
+    """All versions of a tariff in lines of at most 100 columns, but for names that are longer."""
     lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {tariff.zone})"]
     if tariff.content_hash:
         lines.append(f"content {tariff.content_hash[:16]}")
-    for version in tariff.versions:
-        lines += ["", *_version_lines(tariff, version)]
+    for index, version in enumerate(tariff.versions):
+        lines += ["", *_version_lines(tariff, index, version)]
     return "\n".join(lines) + "\n"
 
 
-def _version_lines(tariff: Tariff, version: TariffVersion) -> list[str]:
-    start = _local(version.effective_from_at, tariff.zone)
-    end = "further notice" if version.effective_to_at == FOREVER_AT else _local(version.effective_to_at, tariff.zone)
-    rounding = version.rounding
-    how = "to the nearest nano-unit" if rounding.mode == "none" else f"{rounding.mode} to {rounding.decimals} decimals"
-    lines = [f"version {version.label}: from {start} until {end}", f"  rounded once per {rounding.scope}, {how}"]
+def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[str]:
+    start, end = (instant_text(at, tariff.zone) for at in (version.effective_from_at, version.effective_to_at))
+    lines = [f"version {version.label}: from {start} until {end}", f"  rounded {rounding_text(version.rounding)}"]
     if version.rules:
         lines.append(f"  priced at {version.priced_at}")
     sections = (
-        ("Windows", [f"{window.name}: {window_text(window)}" for window in version.windows]),
-        ("Prices", [line for rule in version.rules for line in _rule_lines(rule, version)]),
+        ("Windows", _columns([(window.name, window_text(window)) for window in version.windows])),
+        ("Week", _week_lines(tariff, index)),
+        *_price_sections(version),
         ("Energy", [line for price in version.energy for line in _energy_lines(price)]),
-        ("Allowances", [_allowance_text(allowance) for allowance in version.allowances]),
+        ("Destinations", _columns([(to.name, _prefix_text(to)) for to in sorted(version.destinations, key=lambda to: to.name)])),
+        ("Allowances", _columns([(each.name, allowance_text(each)) for each in version.allowances])),
         (version.discount.item if version.discount else "", _discount_lines(version)),
-        ("Fees", [_fee_text(fee) for fee in version.fees]),
-        ("Taxes", [f"{tax.name}: {_percent(tax.ppm)}" for tax in version.taxes]),
+        ("Fees", _columns([(fee.name, fee_text(fee)) for fee in version.fees])),
+        ("Taxes", _columns([(tax.name, percent_text(tax.ppm)) for tax in version.taxes])),
+        ("Other terms", _columns(other_terms(version))),
     )
     for title, entries in sections:
         if entries:
-            lines += [f"  {title}", *(f"    {entry}" for entry in entries)]
+            lines += [f"  {title}", *(f"    {entry}".rstrip() for entry in entries)]
     return lines
 
 
-def _local(at: int, zone: str) -> str:
-    return moment_of(at).astimezone(zone_of(zone)).strftime("%Y-%m-%d %H:%M")
+def other_terms(version: TariffVersion) -> list[tuple[str, str]]:
+    """(name, text) of what a version says in fields that have no section of their own; only what is not left at its default."""
+    default = parts_of(TariffVersion("", 0, 0, version.rounding), _KNOWN)
+    found = []
+    for part, entries in parts_of(version, _KNOWN).items():
+        for name, value in entries.items():
+            for path, _, text in differences(default[part].get(name), value):
+                found.append((" ".join(filter(None, (part, name, path))), text))
+    return found
 
 
-def window_text(window: Window) -> str:
-    """`Mon Tue, 08:00-20:00`: what must hold and when."""
-    parts = []
-    if window.weekdays is not None:
-        parts.append(" ".join(_DAYS[day - 1] for day in sorted(window.weekdays)))
-    for label, numbers in (("day", window.month_days), ("month", window.months), ("year", window.years)):
-        if numbers is not None:
-            parts.append(f"{label} {' '.join(map(str, sorted(numbers)))}")
-    if window.dates is not None:
-        parts.append(" ".join(day.isoformat() for day in sorted(window.dates)))
-    if (window.start_us, window.end_us) != (0, DAY_US):
-        parts.append(f"{_clock(window.start_us)}-{_clock(window.end_us)}{' next day' if window.crosses_midnight else ''}")
-    return ", ".join(parts) or "always"
+def _columns(entries: list[tuple[str, str]]) -> list[str]:
+    """Names and texts side by side, long texts wrapped under themselves."""
+    if not entries:
+        return []
+    width = min(max(len(name) for name, _ in entries), 34) + 2
+    lines = []
+    for name, text in entries:
+        first, *more = textwrap.wrap(text, WIDTH - 4 - width, break_long_words=False) or [""]
+        lines.append(f"{name:<{width}}{first}" if len(name) <= width else f"{name}  {first}")
+        lines += [f"{'':<{width}}{line}" for line in more]
+    return lines
 
 
-def _clock(at_us: int) -> str:
-    minutes, seconds = divmod(at_us // 1_000_000, 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
+def _week_lines(tariff: Tariff, index: int) -> list[str]:
+    lines: list[str] = []
+    for grid in week_grids(tariff, index):
+        lines += [""] if lines else []
+        heading = f"{', '.join(grid.priced)} ({grid.weeks} weeks such as that of {grid.first_week_on.isoformat()})"
+        lines += textwrap.wrap(heading, WIDTH - 4)
+        lines += grid.lines()
+    return lines
+
+
+def _prefix_text(to: Destination) -> str:
+    if to.deck_rates:
+        return f"deck {to.deck_file}: {len(to.prefixes)} prefixes, {len(distinct_rates(to.deck_rates))} rates"
+    shown = to.prefixes[:12]
+    return " ".join(shown) + (f" and {len(to.prefixes) - 12} more" if len(to.prefixes) > 12 else "")
+
+
+def _price_sections(version: TariffVersion) -> list[tuple[str, list[str]]]:
+    """One section for each kind of usage: destinations in order of their name, any number last."""
+    found = []
+    for kind in dict.fromkeys(rule.kind for rule in version.rules):
+        rules = [rule for rule in version.rules if rule.kind == kind]
+        lines: list[str] = []
+        for to in sorted({rule.destination or "" for rule in rules}, key=lambda name: (not name, name)):
+            named = any(rule.destination for rule in rules)
+            if named:
+                lines.append(f"to {to}" if to else "to any other number")
+            indent = "  " if named else ""
+            own = sorted((rule for rule in rules if (rule.destination or "") == to), key=lambda rule: -rule.weight)
+            lines += [indent + line for rule in own for line in _rule_lines(rule, version)]
+        found.append((kind.label.capitalize(), lines))
+    return found
 
 
 def _rule_lines(rule: Rule, version: TariffVersion) -> list[str]:
-    where = [f"to {rule.destination}" if rule.destination else "", f"in {rule.window}" if rule.window else ""]
-    where.append(f"weight {rule.weight}" if rule.weight else "")
-    where.append(f"rounded {rule.rounding.mode} to {rule.rounding.decimals} decimals" if rule.rounding else "")
-    head = ", ".join([rule.kind.label, *filter(None, where)])
-    lines = [f"{rule.item} ({head})"]
+    marks = [f"in {rule.window}" if rule.window else "", f"weight {rule.weight}" if rule.weight else ""]
+    marks.append(f"rounded {rounding_text(rule.rounding)}" if rule.rounding else "")
+    head = ", ".join(filter(None, marks))
+    title = f"{rule.item}{f' ({head})' if head else ''}"
     if rule.rate is None:
         deck = next(to for to in version.destinations if to.name == rule.destination)
-        return [*lines, f"  deck {deck.deck_file}: {len(deck.prefixes)} prefixes, {len(distinct_rates(deck.deck_rates))} rates"]
+        return [f"{title}: {deck_text(deck, rule.kind)}"]
     rate = next(rate for rate in version.rates if rate.name == rule.rate)
-    return [*lines, *(f"  {line}" for line in rate_lines(rate, rule.kind))]
+    lines = rate_lines(rate, rule.kind)
+    return [f"{title}: {lines[0]}"] if len(lines) == 1 else [title, *(f"  {line}" for line in lines)]
+
+
+def deck_text(deck: Destination, kind: UsageKind) -> str:
+    """`0.059 to 1.49 per 60 s, 15 prefixes of world_deck.csv`."""
+    rates = distinct_rates(deck.deck_rates)
+    low, high = (pick(rates, key=_first_price).tiers[0] for pick in (min, max))
+    prices = amount_text(low.price_nano) + (f" to {amount_text(high.price_nano)}" if low.price_nano != high.price_nano else "")
+    return f"{prices} per {quantity_text(low.per, kind)}, {len(deck.prefixes)} prefixes of {deck.deck_file}"
+
+
+def _first_price(rate: Rate) -> int:
+    return rate.tiers[0].price_nano
 
 
 def _energy_lines(price: EnergyPrice) -> list[str]:
-    lines = [f"{price.item}{f' (in {price.window})' if price.window else ''}"]
+    marks = [f"in {price.window}" if price.window else "", f"weight {price.weight}" if price.weight else ""]
+    head = ", ".join(filter(None, marks))
+    lines = []
     for tier in price.tiers:
         start = f"from {quantity_text(tier.from_usage, UsageKind.ENERGY)}: " if tier.from_usage else ""
-        lines.append(f"  {start}{amount_text(tier.price_nano)} per {quantity_text(tier.per, UsageKind.ENERGY)}")
-    return lines
-
-
-def _allowance_text(allowance: Allowance) -> str:
-    to = f" to {', '.join(allowance.destinations)}" if allowance.destinations else ""
-    units, block = (quantity_text(number, allowance.kind) for number in (allowance.units, allowance.block))
-    prorated = ", prorated" if allowance.prorate else ""
-    return f"{allowance.name}: {units} of {allowance.kind.label}{to} in blocks of {block}, for the {allowance.scope}{prorated}"
-
-
-def _fee_text(fee: Fee) -> str:
-    return f"{fee.name}: {amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}"
+        lines.append(f"{start}{amount_text(tier.price_nano)} per {quantity_text(tier.per, UsageKind.ENERGY)}")
+    title = f"{price.item}{f' ({head})' if head else ''}"
+    return [f"{title}: {lines[0]}"] if len(lines) == 1 else [title, *(f"  {line}" for line in lines)]
 
 
 def _discount_lines(version: TariffVersion) -> list[str]:
     tiers = version.discount.tiers if version.discount else ()
-    return [f"from {amount_text(tier.from_nano)}: {_percent(tier.ppm)}" for tier in tiers]
-
-
-def _percent(ppm: int) -> str:
-    whole, rest = divmod(ppm, 10_000)
-    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
+    return [f"from {amount_text(tier.from_nano)}: {percent_text(tier.ppm)}" for tier in tiers]

@@ -21,7 +21,7 @@ from schemas.money import amount_text
 from schemas.quantities import UsageKind
 
 T = TypeVar("T")
-_BILLION = 1_000_000_000
+BILLION = 1_000_000_000
 _ANY = ""  # destination, prefix and window
 
 
@@ -76,7 +76,7 @@ class RateChange:
 
     def jumps(self, share: Fraction) -> bool:
         """Whether an amount changed by more than a share, or from zero."""
-        return self.is_from_zero or abs(self.share_ppb) > share * _BILLION
+        return self.is_from_zero or abs(self.share_ppb) > share * BILLION
 
 
 def share_text(share: Fraction | None) -> str:
@@ -173,7 +173,7 @@ def _shares(pairs: pl.DataFrame, rates: list[Rate]) -> pl.DataFrame:
     for name in columns:
         one, other = pl.col(name), pl.col(f"{name}_new")
         magnitude = pl.when(one == 0).then(1).otherwise(one.abs()).cast(pl.Int128)
-        rounded_up = ((other - one).abs() * _BILLION + magnitude - 1) // magnitude
+        rounded_up = ((other - one).abs() * BILLION + magnitude - 1) // magnitude
         shares.append(pl.when((one == 0) | (other == one)).then(0).otherwise(rounded_up * (other - one).sign()).cast(pl.Int128))
         zeros.append((one == 0) & (other != 0))
     most, least = pl.max_horizontal(shares), pl.min_horizontal(shares)
@@ -191,7 +191,7 @@ def _shares(pairs: pl.DataFrame, rates: list[Rate]) -> pl.DataFrame:
 def _share_of(old: Rate, new: Rate) -> tuple[int, bool]:
     shares = [part.share for part in part_changes(old, new, UsageKind.VOICE)]
     largest = max((share for share in shares if share is not None), key=abs, default=Fraction(0))
-    magnitude = -(-abs(largest.numerator) * _BILLION // largest.denominator)
+    magnitude = -(-abs(largest.numerator) * BILLION // largest.denominator)
     return magnitude if largest > 0 else -magnitude, None in shares
 
 

@@ -175,15 +175,15 @@ def _holes(found: TariffWinners, kind: UsageKind, of_kind: KindWinners, index: i
     own = of_kind.candidates[index]
     nodes = np.unique(own.node)
     empty = of_kind.winners[np.ix_(nodes, np.array(patterns))] < 0
-    if not empty.any():
+    with_hole = np.flatnonzero(empty.any(axis=1))
+    nodes, empty = nodes[with_hole], empty[with_hole]
+    if not len(nodes):
         return []
     times, of_node = np.unique(empty, axis=0, return_inverse=True)
     of_node = of_node.reshape(-1)
     duration = found.duration_us()[patterns]
     said = []
     for number, hole in enumerate(times):
-        if not hole.any():
-            continue
         inside = nodes[of_node == number]
         rule = found.rows[own.row[np.argmax(own.node == inside[0])]].rule
         first = patterns[int(np.argmax(hole))]

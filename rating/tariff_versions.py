@@ -10,23 +10,26 @@ from rating.language.yaml_places import close_match
 from schemas.errors import ConfigurationError, Fault
 
 
+def only_version(tariff: Tariff, label: str) -> Tariff:
+    """The tariff with this version only.
+
+    Raises:
+        ConfigurationError: no version has this label.
+    """
+    found = tuple(version for version in tariff.versions if version.label == label)
+    if not found:
+        labels = [version.label for version in tariff.versions]
+        where, next_step = tariff.where or tariff.tariff_id, close_match(label, labels)
+        raise ConfigurationError(Fault(where, "no such version", repr(label), next_step=next_step, code="unknown_version"))
+    return dataclasses.replace(tariff, versions=found)
+
+
 def always_in_force(tariff: Tariff, label: str) -> Tariff:
     """The tariff with this version only, in force at all times; its windows and dates stay what they are.
 
     Raises:
         ConfigurationError: no version has this label.
     """
-    found = next((version for version in tariff.versions if version.label == label), None)
-    if found is None:
-        labels = [version.label for version in tariff.versions]
-        raise ConfigurationError(
-            Fault(
-                tariff.where or tariff.tariff_id,
-                "no such version",
-                repr(label),
-                next_step=close_match(label, labels),
-                code="unknown_version",
-            )
-        )
-    version = dataclasses.replace(found, effective_from_at=0, effective_to_at=FOREVER_AT)
-    return dataclasses.replace(tariff, versions=(version,))
+    alone = only_version(tariff, label)
+    version = dataclasses.replace(alone.versions[0], effective_from_at=0, effective_to_at=FOREVER_AT)
+    return dataclasses.replace(alone, versions=(version,))

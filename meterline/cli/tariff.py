@@ -11,6 +11,7 @@ class _TariffGroup(LazyGroup):
     modules = {
         "check": "meterline.cli.tariff_check",
         "show": "meterline.cli.tariff_show",
+        "diff": "meterline.cli.tariff_diff",
         "price": "meterline.cli.tariff_price",
     }
 

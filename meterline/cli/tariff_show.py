@@ -14,12 +14,10 @@ from meterline.cli.tariff_arguments import json_option, tariff_argument
 @tariff_argument
 @json_option
 def command(tariff_file: Path, as_json: bool) -> None:
-    """Show TARIFF as a person reads it: versions, windows, prices, allowances, fees, taxes."""
+    """Show TARIFF as a person reads it: versions, weeks, prices by destination, allowances, fees, taxes."""
     from rating.describe import describe_tariff
+    from rating.describe_json import tariff_json
     from rating.tariff_files import load_tariff
 
     tariff = load_tariff(tariff_file)
-    text = describe_tariff(tariff)
-    Output(as_json).answer(
-        {"tariff_id": tariff.tariff_id, "name": tariff.name, "content_hash": tariff.content_hash, "text": text}, text
-    )
+    Output(as_json).answer(tariff_json(tariff) if as_json else None, lambda: describe_tariff(tariff).rstrip("\n"))

@@ -1,0 +1,129 @@
+"""A tariff as plain values for programs, for `tariff show --json`: what `describe` says, with amounts as decimal texts."""
+
+from __future__ import annotations
+
+from rating.compiled.winners import distinct_rates
+from rating.describe import other_terms
+from rating.described_terms import window_text
+from rating.language.call_terms import Rate
+from rating.language.shared_terms import FOREVER_AT
+from rating.language.tariff import Tariff, TariffVersion
+from rating.week_grids import week_grids
+from schemas.money import amount_text
+from schemas.zones import moment_of, zone_of
+
+Json = dict[str, object]
+
+
+def tariff_json(tariff: Tariff) -> Json:
+    """Identity and versions. Quantities are in base units of their kind, shares in parts per million."""
+    return {
+        "tariff_id": tariff.tariff_id,
+        "name": tariff.name,
+        "content_hash": tariff.content_hash,
+        "service": str(tariff.service),
+        "currency": tariff.currency,
+        "zone": tariff.zone,
+        "versions": [_version(tariff, index, version) for index, version in enumerate(tariff.versions)],
+    }
+
+
+def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
+    return {
+        "version": version.label,
+        "effective_from": _instant(version.effective_from_at, tariff.zone),
+        "effective_to": _instant(version.effective_to_at, tariff.zone),
+        "rounding": {"scope": version.rounding.scope, "mode": version.rounding.mode, "decimals": version.rounding.decimals},
+        "priced_at": str(version.priced_at),
+        "windows": [{"name": window.name, "text": window_text(window)} for window in version.windows],
+        "weeks": [
+            {
+                "priced": grid.priced,
+                "first_week_on": grid.first_week_on,
+                "weeks": grid.weeks,
+                "rows": grid.rows,
+                "legend": grid.legend,
+            }
+            for grid in week_grids(tariff, index)
+        ],
+        "destinations": [_destination(version, number) for number in range(len(version.destinations))],
+        "rates": [_rate(rate) for rate in version.rates],
+        "rules": [
+            {
+                "kind": rule.kind.label,
+                "item": rule.item,
+                "destination": rule.destination,
+                "window": rule.window,
+                "weight": rule.weight,
+                "rate": rule.rate,
+            }
+            for rule in version.rules
+        ],
+        "energy": [
+            {
+                "item": price.item,
+                "window": price.window,
+                "weight": price.weight,
+                "tiers": [_tier(tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in price.tiers],
+            }
+            for price in version.energy
+        ],
+        "allowances": [
+            {
+                "name": each.name,
+                "kind": each.kind.label,
+                "destinations": each.destinations,
+                "units": each.units,
+                "block": each.block,
+                "scope": each.scope,
+                "prorate": each.prorate,
+            }
+            for each in version.allowances
+        ],
+        "discount": _discount(version),
+        "fees": [{"name": fee.name, "amount": amount_text(fee.amount_nano), "prorate": fee.prorate} for fee in version.fees],
+        "taxes": [{"name": tax.name, "ppm": tax.ppm} for tax in version.taxes],
+        "other_terms": dict(other_terms(version)),
+    }
+
+
+def _instant(at: int, zone: str) -> str | None:
+    return None if at == FOREVER_AT else moment_of(at).astimezone(zone_of(zone)).isoformat()
+
+
+def _tier(start: int, price_nano: int, per: int, increment: int) -> Json:
+    return {"from": start, "price": amount_text(price_nano), "per": per, "increment": increment}
+
+
+def _rate(rate: Rate) -> Json:
+    return {
+        "name": rate.name,
+        "connect_fee": amount_text(rate.connect_fee_nano),
+        "minimum_charge": amount_text(rate.minimum_charge_nano),
+        "cap": {"amount": amount_text(rate.cap.amount_nano), "strategy": rate.cap.strategy} if rate.cap else None,
+        "tiers": [_tier(tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in rate.tiers],
+    }
+
+
+def _destination(version: TariffVersion, number: int) -> Json:
+    """A deck by its size; the prefixes of a list in full."""
+    to = version.destinations[number]
+    if not to.deck_rates:
+        return {"name": to.name, "prefixes": to.prefixes}
+    rates = distinct_rates(to.deck_rates)
+    prices = sorted(rate.tiers[0].price_nano for rate in rates)
+    return {
+        "name": to.name,
+        "deck": to.deck_file,
+        "prefix_count": len(to.prefixes),
+        "rate_count": len(rates),
+        "least_price": amount_text(prices[0]),
+        "most_price": amount_text(prices[-1]),
+    }
+
+
+def _discount(version: TariffVersion) -> Json | None:
+    if version.discount is None:
+        return None
+    tiers = [{"from": amount_text(tier.from_nano), "ppm": tier.ppm} for tier in version.discount.tiers]
+    return {"item": version.discount.item, "tiers": tiers}

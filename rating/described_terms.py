@@ -1,0 +1,80 @@
+"""Windows, allowances, fees, percentages and instants in words: what `tariff show` and `tariff diff` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rating.language.call_terms import Allowance
+from rating.language.rates_text import quantity_text
+from rating.language.shared_terms import DAY_US, FOREVER_AT, Fee, Rounding, Window
+from schemas.money import amount_text
+from schemas.zones import moment_of, zone_of
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DATES_SHOWN = 6
+
+
+def instant_text(at: int, zone: str) -> str:
+    """An instant as a local date, with the time of day where it is not midnight; the end of an open version in words."""
+    if at == FOREVER_AT:
+        return "further notice"
+    moment = moment_of(at).astimezone(zone_of(zone))
+    return moment.strftime("%Y-%m-%d" if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else "%Y-%m-%d %H:%M:%S")
+
+
+def rounding_text(rounding: Rounding) -> str:
+    how = "to the nearest nano-unit" if rounding.mode == "none" else f"{rounding.mode} to {rounding.decimals} decimals"
+    return f"once per {rounding.scope}, {how}"
+
+
+def window_text(window: Window) -> str:
+    """`Mon Tue, 08:00-20:00`: what must hold and when."""
+    parts = []
+    if window.weekdays is not None:
+        parts.append(_runs(sorted(window.weekdays), lambda day: _DAYS[day - 1]))
+    for label, numbers in (("day", window.month_days), ("month", window.months), ("year", window.years)):
+        if numbers is not None:
+            parts.append(f"{label} {_runs(sorted(numbers), str)}")
+    if window.dates is not None:
+        days = [day.isoformat() for day in sorted(window.dates)]
+        more = len(days) - _DATES_SHOWN
+        parts.append(" ".join(days[:_DATES_SHOWN]) + (f" and {more} more dates" if more > 0 else ""))
+    if (window.start_us, window.end_us) != (0, DAY_US):
+        parts.append(f"{clock_text(window.start_us)}-{clock_text(window.end_us)}{' next day' if window.crosses_midnight else ''}")
+    return ", ".join(parts) or "always"
+
+
+def _runs(numbers: list[int], name: Callable[[int], str]) -> str:
+    """`1-5 7`: runs of three and more in short."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = []
+    for run in runs:
+        texts += [f"{name(run[0])}-{name(run[-1])}"] if len(run) > 2 else [name(number) for number in run]
+    return " ".join(texts)
+
+
+def clock_text(at_us: int) -> str:
+    minutes, seconds = divmod(at_us // 1_000_000, 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
+
+
+def allowance_text(allowance: Allowance) -> str:
+    to = f" to {', '.join(allowance.destinations)}" if allowance.destinations else ""
+    units, block = (quantity_text(number, allowance.kind) for number in (allowance.units, allowance.block))
+    what = "" if allowance.kind.label in units or allowance.kind.label == "message" else f" of {allowance.kind.label}"
+    order = f", priority {allowance.priority}" if allowance.priority else ""
+    return f"{units}{what}{to} in blocks of {block}, for the {allowance.scope}{', prorated' if allowance.prorate else ''}{order}"
+
+
+def fee_text(fee: Fee) -> str:
+    return f"{amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}"
+
+
+def percent_text(ppm: int) -> str:
+    whole, rest = divmod(ppm, 10_000)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
