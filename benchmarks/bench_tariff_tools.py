@@ -75,7 +75,8 @@ def measure(prefixes: int, windows: int) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return (
         f"tariff tools: {prefixes} prefixes, {windows} windows, two versions: load {loaded - started:.2f} s CPU, "
-        f"check (load included) {checked - loaded:.2f} s, diff {compared - checked:.2f} s, {len(warnings)} warnings, hash {digest}"
+        f"check (load included) {checked - loaded:.2f} s, diff {compared - checked:.2f} s, {len(warnings)} warnings, "
+        f"hash {digest}"
     )
 
 

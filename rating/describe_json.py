@@ -39,7 +39,7 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
         "weeks": [
             {
                 "priced": grid.priced,
-                "first_week_on": grid.first_week_on,
+                "first_week_on": grid.first_week_on.isoformat(),
                 "weeks": grid.weeks,
                 "rows": grid.rows,
                 "legend": grid.legend,

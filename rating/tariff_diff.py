@@ -1,4 +1,4 @@
-"""What changed between two tariffs, or two versions of one, as a product manager means it: not lines of a file but prices and terms."""
+"""What changed between two tariffs, or two versions of one: prices and terms as people mean them, not lines of a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
-from rating.language.call_terms import Allowance, Rate
+from rating.language.call_terms import Allowance, Discount, Rate, Rule
 from rating.language.rates_text import rate_lines
 from rating.language.shared_terms import Fee, Rounding, Tax, Window
 from rating.language.tariff import Tariff, TariffVersion
@@ -150,11 +150,20 @@ def _validity(old: TariffVersion, new: TariffVersion, old_zone: str, new_zone: s
 
 
 _ELSEWHERE = frozenset({"label", "effective_from_at", "effective_to_at", "destinations", "rates", "rules", "energy", "taxes"})
+
+
+def _ladder_text(discount: Discount) -> str:
+    return f"{discount.item}, " + ", ".join(
+        f"from {amount_text(tier.from_nano)} {percent_text(tier.ppm)}" for tier in discount.tiers
+    )
+
+
 _WORDS: dict[type, Callable[..., str]] = {
     Window: window_text,
     Allowance: allowance_text,
     Fee: fee_text,
     Rounding: rounding_text,
+    Discount: _ladder_text,
     Tax: lambda tax: percent_text(tax.ppm),
 }
 
@@ -194,7 +203,7 @@ def _rules(old: TariffVersion, new: TariffVersion) -> list[DiffLine]:
     lines = []
     for key in [*before, *(key for key in after if key not in before)]:
         one, other = before.get(key), after.get(key)
-        name = ", ".join(part for part in (key[0], f"to {key[1]}" if key[1] else "", f"in {key[2]}" if key[2] else "") if part)
+        name = _selector_text(*key[:3])
         if one is None or other is None:
             rule = other if one is None else one
             assert rule is not None
@@ -207,8 +216,13 @@ def _rules(old: TariffVersion, new: TariffVersion) -> list[DiffLine]:
     return lines
 
 
-def _rules_by_key(version: TariffVersion) -> dict[tuple[str, str, str, int], object]:
-    found: dict[tuple[str, str, str, int], object] = {}
+def _selector_text(kind: str, destination: str, window: str) -> str:
+    """`voice to national in night`."""
+    return kind + (f" to {destination}" if destination else "") + (f" in {window}" if window else "")
+
+
+def _rules_by_key(version: TariffVersion) -> dict[tuple[str, str, str, int], Rule]:
+    found: dict[tuple[str, str, str, int], Rule] = {}
     for rule in version.rules:
         names = (rule.kind.label, rule.destination or "", rule.window or "")
         number = sum(key[:3] == names for key in found)
@@ -228,9 +242,7 @@ def _price_lines(changes: list[RateChange], top: int) -> tuple[list[DiffLine], t
         ordered = sorted(group, key=lambda change: (-change.is_from_zero, -abs(change.share_ppb), change.first_prefix))
         lines += [_price_line(change) for change in ordered[:top]]
         if sum(change.prefixes for change in group) > 1:
-            notes.append(
-                f"{' '.join(filter(None, (key[0], f'to {key[1]}' if key[1] else '', f'in {key[2]}' if key[2] else '')))}: {_counts(group)}"
-            )
+            notes.append(f"{_selector_text(*key)}: {_counts(group)}")
     return lines, tuple(notes)
 
 
