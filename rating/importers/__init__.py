@@ -1,0 +1,1 @@
+"""Notations that others use, converted to tariffs: pure, text and values in, files' texts and findings out."""
