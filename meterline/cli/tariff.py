@@ -13,6 +13,7 @@ class _TariffGroup(LazyGroup):
         "show": "meterline.cli.tariff_show",
         "diff": "meterline.cli.tariff_diff",
         "price": "meterline.cli.tariff_price",
+        "import": "meterline.cli.tariff_import",
     }
 
 

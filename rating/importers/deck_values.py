@@ -51,7 +51,7 @@ def parsed(frame: pl.DataFrame, column: str, file: str, parse: Callable[[str], V
     joined = frame.join(read, on=column, how="left", maintain_order="left")
     bad = joined.filter(pl.col(column).is_in(list(refused))).select("line", column) if refused else joined.head(0)
     findings = [
-        Finding(FindingKind.NOT_REPRESENTED, file, line, refused[text].what, repr(text), refused[text].next_step)
+        Finding(FindingKind.NOT_REPRESENTED, file, line, refused[text].what, repr(text.removeprefix("|")), refused[text].next_step)
         for line, text in bad.select("line", column).iter_rows()
     ]
     return joined.drop(column).rename({"_value": column}), findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,13 +24,14 @@ class FindingKind(StrEnum):
     NOTE = "note"  # represented, with something a person should know
 
 
+TARIFF_KEYS = re.compile(r"^tariff: ", re.MULTILINE)  # what tells a tariff from an account
 LOSSES = (FindingKind.CONFLICT, FindingKind.NOT_REPRESENTED, FindingKind.BROKEN_REFERENCE)
 _ABOUT_NO_ROW = (FindingKind.GUESS, FindingKind.NOTE)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a person should know; `line` 0 is the whole file."""
+    """One thing that a person should know; `line` 0 is the whole file. In JSON, `line` counts fields and `path` names them."""
 
     kind: FindingKind
     file: str
@@ -37,12 +39,14 @@ class Finding:
     what: str
     was: str = ""
     next_step: str = ""
+    path: str = ""
 
     def as_json(self) -> dict[str, str | int]:
         return {
             "kind": str(self.kind),
             "file": self.file,
             "line": self.line,
+            "path": self.path,
             "what": self.what,
             "was": self.was,
             "next_step": self.next_step,
@@ -111,11 +115,11 @@ def settled(files: dict[str, str], findings: Iterable[Finding], rows: dict[str, 
 def report_text(imported: Imported, findings_max: int | None = None) -> str:
     """The report: findings with like ones in one line, then rows in = represented + named."""
     lines: list[str] = []
-    grouped: dict[tuple[FindingKind, str, str, str, str], list[int]] = {}
+    grouped: dict[tuple[FindingKind, str, str, str, str, str], list[int]] = {}
     for one in imported.findings:
-        grouped.setdefault((one.kind, one.file, one.what, one.was, one.next_step), []).append(one.line)
-    for (kind, file, what, was, next_step), at in grouped.items():
-        place = f"{file}:{_ranges(at)}" if any(at) else file
+        grouped.setdefault((one.kind, one.file, one.path, one.what, one.was, one.next_step), []).append(one.line)
+    for (kind, file, path, what, was, next_step), at in grouped.items():
+        place = f"{file} {path}" if path else f"{file}:{_ranges(at)}" if any(at) else file
         text = f"{kind}: {place}: {what}"
         text += f", was {was}" if was else ""
         lines.append(f"{text}; {next_step}" if next_step else text)

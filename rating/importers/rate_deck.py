@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,22 +76,22 @@ def load_sheet_text(path: Path) -> tuple[str, list[Finding]]:
         return raw.decode("cp1252", errors="replace"), [Finding(FindingKind.GUESS, path.name, 0, "read as Windows-1252 text")]
 
 
-def import_rate_deck(text: str, file: str, options: DeckOptions) -> Imported:
+def import_rate_deck(text: str, file: str, options: DeckOptions, said: Sequence[Finding] = ()) -> Imported:
     """The tariff YAML and its decks.
 
     Args:
-        text: the sheet. file: its name, for findings. options: `DeckOptions`.
+        text: the sheet. file: its name, for findings. said: findings of the loader.
     Returns:
         Files `<tariff>.yaml` and `<tariff>_<date>.csv`; every row of the table is represented or named.
     Raises:
         ConfigurationError: no table, no currency, no date, or more dates than versions are made for.
     """
     table = read_table(text, file, options.mapping, options.delimiter)
-    findings = [*_guesses(table, file, options), *(_no_row(file, line, "above the table") for line in table.above)]
+    findings = [*said, *_guesses(table, file, options), *(_no_row(file, line, "above the table") for line in table.above)]
     frame = pl.DataFrame({**table.columns, "line": table.lines}, schema_overrides={"line": pl.Int64})
     account = RowAccount(rows_in=frame.height + len(table.above))
     frame, set_aside = _table_rows(frame, table, file)
-    frame, currency, other = _currency(frame, file, options)
+    frame, currency, other = _currency(frame, table, file, options)
     frame, refused = _values(frame, file, options)
     entries, more, days = _entries(frame, file, options, {one.line for one in refused if _is_loss(one)})
     versions, hidden, shown = deck_versions(entries, days, file)
@@ -151,12 +151,19 @@ def _table_rows(frame: pl.DataFrame, table: DeckTable, file: str) -> tuple[pl.Da
     return frame.filter(~no_row), [_no_row(file, line, "a header, total or note in the table") for line in found]
 
 
-def _currency(frame: pl.DataFrame, file: str, options: DeckOptions) -> tuple[pl.DataFrame, str, list[Finding]]:
+def _currency(
+    frame: pl.DataFrame, table: DeckTable, file: str, options: DeckOptions
+) -> tuple[pl.DataFrame, str, list[Finding]]:
     """Rows of one currency; rows in another are named, since a tariff has one."""
     if "currency" not in frame.columns:
-        if not options.currency:
-            raise ConfigurationError(Fault(file, "no column for the currency", next_step="say it: --currency EUR", code="no_currency"))
-        return frame, options.currency, []
+        header = " ".join(table.headers[table.roles[name]] for name in _BANDS if name in table.roles)
+        named = re.search(r"(?<![A-Za-z])(USD|EUR|GBP|CHF|AUD|CAD|CNY|JPY|SEK|NOK|DKK|PLN|INR|BRL|ZAR)(?![A-Za-z])", header)
+        if options.currency:
+            return frame, options.currency, []
+        if named:
+            said = Finding(FindingKind.GUESS, file, table.header_line, "the currency is", named[1], "say otherwise with --currency")
+            return frame, named[1], [said]
+        raise ConfigurationError(Fault(file, "no column for the currency", next_step="say it: --currency EUR", code="no_currency"))
     codes = frame["currency"].str.to_uppercase()
     counts = codes.filter(codes.str.contains(r"^[A-Z]{3}$")).value_counts(sort=True, name="n")
     currency = options.currency or (counts["currency"][0] if len(counts) else None)
