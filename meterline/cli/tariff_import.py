@@ -23,9 +23,13 @@ def _options(function: _F) -> _F:
     """What every import takes."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
-        click.option("--strict", is_flag=True, help="Exit 1 if anything could not be represented (files are written all the same)."),
+        click.option(
+            "--strict", is_flag=True, help="Exit 1 if anything could not be represented (files are written all the same)."
+        ),
         click.option("--force", is_flag=True, help="Replace files that are there."),
-        click.option("--out", "out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to."),
+        click.option(
+            "--out", "out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to."
+        ),
     ):
         function = option(function)
     return function
@@ -48,7 +52,9 @@ def command() -> None:
 @_FILE
 @click.option("--tariff", "tariff_id", help="Tariff id.  [default: the file's name]")
 @click.option("--name", default="", help="Name of the tariff.")
-@click.option("--map", "mapping", multiple=True, metavar="ROLE=COLUMN,...", help="Columns by header or #number, or a YAML file of them.")
+@click.option(
+    "--map", "mapping", multiple=True, metavar="ROLE=COLUMN,...", help="Columns by header or #number, or a YAML file of them."
+)
 @click.option("--currency", help="ISO 4217 code, where the sheet has none.")
 @click.option("--zone", default="UTC", show_default=True, help="Zone of the dates and time bands.")
 @click.option("--effective-from", metavar="DATE", help="Of rows without a date.")
@@ -65,7 +71,9 @@ def command() -> None:
 @click.option("--rounding", default="none", show_default=True, help="Of a call: none, or mode/decimals such as up/4.")
 @click.option("--priced-at", type=click.Choice(["increment_start", "usage_start"]), default="increment_start")
 @_options
-def az(source: Path, out: Path, force: bool, strict: bool, as_json: bool, mapping: tuple[str, ...], end: str, **given: Any) -> None:
+def az(
+    source: Path, out: Path, force: bool, strict: bool, as_json: bool, mapping: tuple[str, ...], end: str, **given: Any
+) -> None:
     """Import a wholesale A-Z rate sheet (CSV): a deck for each date on which prices change, and the tariff.
 
     \b
@@ -76,8 +84,8 @@ def az(source: Path, out: Path, force: bool, strict: bool, as_json: bool, mappin
 
     given["tariff_id"] = given["tariff_id"] or tariff_id_of(source.stem)
     options = DeckOptions(mapping=_mapping(mapping), last_day_ends=end == "last-day", **given)
-    text, said = load_sheet_text(source)
-    _deliver(import_rate_deck(text, source.name, options, said), out, force, strict, as_json)
+    sheet, said = load_sheet_text(source)
+    _deliver(import_rate_deck(sheet, source.name, options, said), out, force, strict, as_json)
 
 
 @command.command("urdb")
@@ -103,7 +111,9 @@ def urdb(source: Path, out: Path, force: bool, strict: bool, as_json: bool, **gi
 @click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--currency", required=True, help="ISO 4217 code: a plan does not say it.")
 @click.option("--zone", default="UTC", show_default=True, help="Zone of the timings.")
-@click.option("--kind", "kinds", multiple=True, metavar="CATEGORY=KIND", help="voice, message or volume; guessed from names and units.")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="CATEGORY=KIND", help="voice, message or volume; guessed from names and units."
+)
 @_options
 def cgrates(
     source: Path, out: Path, force: bool, strict: bool, as_json: bool, currency: str, zone: str, kinds: tuple[str, ...]
@@ -153,9 +163,9 @@ def _deliver(imported: Imported, out: Path, force: bool, strict: bool, as_json: 
             [Fault(str(out / name), "the file is there already", next_step="another --out, or --force") for name in there]
         )
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in imported.files.items():
+    for name, content in imported.files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(text, encoding="utf-8")
+        (out / name).write_text(content, encoding="utf-8")
     (out / REPORT_FILE).write_text(report_text(imported) + "\n", encoding="utf-8")
     faults = _faults_of(imported, out)
     rows_in, represented, named = imported.totals()

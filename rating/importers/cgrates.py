@@ -86,7 +86,9 @@ def import_cgrates(texts: dict[str, str], options: PlanOptions) -> Imported:
 def _notes(options: PlanOptions) -> list[Finding]:
     return [
         Finding(FindingKind.GUESS, "plan", 0, "clock of the timings", options.zone, "say otherwise with --zone"),
-        Finding(FindingKind.NOTE, "plan", 0, "a record is rounded once; there each increment may be, so the last digit can differ"),
+        Finding(
+            FindingKind.NOTE, "plan", 0, "a record is rounded once; there each increment may be, so the last digit can differ"
+        ),
     ]
 
 
@@ -107,8 +109,12 @@ def _profiles(plan: PlanRows, parts: Parts, options: PlanOptions) -> list[_Profi
         other = next((one for one in steps if one[0] == from_at), None)
         if other:
             same = other[1] == row["plan"]
-            kind = FindingKind.DUPLICATE if same else FindingKind.CONFLICT
-            plan.find(kind, row, f"line {other[2].line} is from the same instant and stands", row["plan"])
+            plan.find(
+                FindingKind.DUPLICATE if same else FindingKind.CONFLICT,
+                row,
+                f"line {other[2].line} is from the same instant and stands",
+                row["plan"],
+            )
             continue
         steps.append((from_at, row["plan"], row))
     profiles = []

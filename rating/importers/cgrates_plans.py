@@ -177,4 +177,3 @@ def _level_faults(found: PlanRules, zone: str) -> list[Fault]:
     tariff = read_tariff(place, Path()) if place else None
     assert tariff is not None and not faults, f"an importer wrote a tariff that cannot be read: {faults[:3]}"
     return level_rule_faults(tariff)
-

@@ -93,7 +93,9 @@ def _slots(plan: PlanRows, rows: list[Row]) -> None:
         if start in starts:
             same = starts[start].cells == row.cells
             what = "says the same as" if same else "another slot with this start: there stands"
-            plan.find(FindingKind.DUPLICATE if same else FindingKind.CONFLICT, row, f"{what} line {starts[start].line}", row["start"])
+            plan.find(
+                FindingKind.DUPLICATE if same else FindingKind.CONFLICT, row, f"{what} line {starts[start].line}", row["start"]
+            )
         else:
             starts[start] = row
         if row is not rows[0] and amount_of(row["connect_fee"] or "0").strip("0.") and not plan.is_named(row):
@@ -131,9 +133,7 @@ def rate_of(plan: PlanRows, rows: list[Row], kind: UsageKind) -> dict[str, objec
 
 
 def _is_duplicate(plan: PlanRows, row: Row) -> bool:
-    return any(
-        one.kind is FindingKind.DUPLICATE and (one.file, one.line) == (row.file, row.line) for one in plan.findings
-    )
+    return any(one.kind is FindingKind.DUPLICATE and (one.file, one.line) == (row.file, row.line) for one in plan.findings)
 
 
 def rounding_of_rate(row: Row) -> dict[str, object]:

@@ -39,7 +39,9 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "offpeak": ("offpeak", "offpeakrate", "offpeakprice", "rateoffpeak", "economy", "night", "nightrate"),
     "weekend": ("weekend", "weekendrate", "weekendprice", "rateweekend"),
 }
-_NOISE = frozenset({"per", "min", "minute", "minutes", "mins", "usd", "eur", "gbp", "in", "s", "sec", "seconds", "a", "the", "of"})
+_NOISE = frozenset(
+    {"per", "min", "minute", "minutes", "mins", "usd", "eur", "gbp", "in", "s", "sec", "seconds", "a", "the", "of"}
+)
 
 
 def normalized(header: str) -> str:

@@ -58,7 +58,7 @@ def read_table(text: str, file: str, mapping: Mapping[str, str], delimiter: str 
     except csv.Error as cause:
         raise ConfigurationError(Fault(f"{file}:{header + 1 + reader.line_num}", f"not CSV: {cause}", code="no_csv")) from cause
     columns = {role: [row[index].strip() if index < len(row) else "" for row in rows] for role, index in roles.items()}
-    above = [number for number in range(1, header + 1) if lines[number - 1].strip(" \t,;|\"")]
+    above = [number for number in range(1, header + 1) if lines[number - 1].strip(' \t,;|"')]
     return DeckTable(columns, numbers, above, cells, roles, chosen, header + 1)
 
 

@@ -1,4 +1,4 @@
-"""The cells of a rate sheet as values: prices, increments, dates and what happens to a code. Exact, or refused with the reason."""
+"""The cells of a rate sheet as values: prices, increments, dates, what happens to a code. Exact, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -18,12 +18,38 @@ from schemas.quantities import exact_int
 V = TypeVar("V")
 CLOSED, BLOCKED, PRICED = "closed", "blocked", "priced"
 _CHANGES = {
-    PRICED: ("", "new", "increase", "increased", "up", "decrease", "decreased", "down", "unchanged", "nochange", "same", "current"),
-    CLOSED: ("closed", "close", "deleted", "delete", "removed", "remove", "withdrawn", "discontinued", "cancelled", "end", "ended"),
+    PRICED: (
+        "",
+        "new",
+        "increase",
+        "increased",
+        "up",
+        "decrease",
+        "decreased",
+        "down",
+        "unchanged",
+        "nochange",
+        "same",
+        "current",
+    ),
+    CLOSED: (
+        "closed",
+        "close",
+        "deleted",
+        "delete",
+        "removed",
+        "remove",
+        "withdrawn",
+        "discontinued",
+        "cancelled",
+        "end",
+        "ended",
+    ),
     BLOCKED: ("blocked", "block", "barred", "suspended", "notavailable", "unavailable", "norate"),
 }
 CHANGE_OF = {word: change for change, words in _CHANGES.items() for word in words}
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
 _DAY = re.compile(r"([0-9]{1,4})[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ]([0-9]{2,4})")
 
@@ -51,7 +77,9 @@ def parsed(frame: pl.DataFrame, column: str, file: str, parse: Callable[[str], V
     joined = frame.join(read, on=column, how="left", maintain_order="left")
     bad = joined.filter(pl.col(column).is_in(list(refused))).select("line", column) if refused else joined.head(0)
     findings = [
-        Finding(FindingKind.NOT_REPRESENTED, file, line, refused[text].what, repr(text.removeprefix("|")), refused[text].next_step)
+        Finding(
+            FindingKind.NOT_REPRESENTED, file, line, refused[text].what, repr(text.removeprefix("|")), refused[text].next_step
+        )
         for line, text in bad.select("line", column).iter_rows()
     ]
     return joined.drop(column).rename({"_value": column}), findings

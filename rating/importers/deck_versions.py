@@ -83,6 +83,8 @@ def _blocked(blocked: pl.DataFrame, rows: pl.DataFrame, day: str, file: str) -> 
         if shorter:
             what = f"blocked, but calls are priced by the shorter code {shorter}"
             findings.append(
-                Finding(FindingKind.NOT_REPRESENTED, file, line, what, prefix, "bar it in the switch, or list the codes around it")
+                Finding(
+                    FindingKind.NOT_REPRESENTED, file, line, what, prefix, "bar it in the switch, or list the codes around it"
+                )
             )
     return findings

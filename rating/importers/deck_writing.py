@@ -121,7 +121,15 @@ def deck_text(rows: pl.DataFrame, bands: list[str]) -> str:
         _seconds("first_ms"),
         _seconds("step_ms"),
     ]
-    header = ["prefix", "destination", "price", *(f"{band}_price" for band in bands), "connect_fee", "first_increment_s", "increment_s"]
+    header = [
+        "prefix",
+        "destination",
+        "price",
+        *(f"{band}_price" for band in bands),
+        "connect_fee",
+        "first_increment_s",
+        "increment_s",
+    ]
     lines = rows.select(pl.concat_str(cells, separator=",").alias("line"))["line"].to_list()
     return "\n".join([",".join(header), *lines]) + "\n"
 

@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(slots=True)
 class RowAccount:
-    """Rows (or fields) of one source file: what came in, and what became of each. A row that is named is not represented whole."""
+    """Rows (or fields) of one source file and what became of each; a row that is named is not represented whole."""
 
     rows_in: int = 0
     represented: set[int] = field(default_factory=set)  # line numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,17 +143,17 @@ def _table_rows(frame: pl.DataFrame, table: DeckTable, file: str) -> tuple[pl.Da
     code, country = pl.col("prefix"), pl.col("country_code") if "country_code" in frame.columns else pl.lit("")
     head = table.headers[table.roles["prefix"]].strip().lower()
     words = code.str.contains(r"^\D*[A-Za-z]{2}\D*$")
-    total = pl.any_horizontal(pl.col(*[name for name in frame.columns if name != "line"]).str.contains(r"(?i)^\W*(grand |sub)?-?total"))
+    total = pl.any_horizontal(
+        pl.col(*[name for name in frame.columns if name != "line"]).str.contains(r"(?i)^\W*(grand |sub)?-?total")
+    )
     no_code = (code == "") & (country == "")
     repeated = (code.str.to_lowercase() == head) & (head != "")
-    no_row = repeated | ((no_code | words) & (total | (pl.col("price") == ""))) | (no_code & total)
+    no_row = repeated | ((no_code | words) & (total | (pl.col("price") == ""))) | (total & (no_code | (pl.col("price") == "")))
     found = frame.filter(no_row)["line"].to_list()
     return frame.filter(~no_row), [_no_row(file, line, "a header, total or note in the table") for line in found]
 
 
-def _currency(
-    frame: pl.DataFrame, table: DeckTable, file: str, options: DeckOptions
-) -> tuple[pl.DataFrame, str, list[Finding]]:
+def _currency(frame: pl.DataFrame, table: DeckTable, file: str, options: DeckOptions) -> tuple[pl.DataFrame, str, list[Finding]]:
     """Rows of one currency; rows in another are named, since a tariff has one."""
     if "currency" not in frame.columns:
         header = " ".join(table.headers[table.roles[name]] for name in _BANDS if name in table.roles)
@@ -161,9 +161,13 @@ def _currency(
         if options.currency:
             return frame, options.currency, []
         if named:
-            said = Finding(FindingKind.GUESS, file, table.header_line, "the currency is", named[1], "say otherwise with --currency")
+            said = Finding(
+                FindingKind.GUESS, file, table.header_line, "the currency is", named[1], "say otherwise with --currency"
+            )
             return frame, named[1], [said]
-        raise ConfigurationError(Fault(file, "no column for the currency", next_step="say it: --currency EUR", code="no_currency"))
+        raise ConfigurationError(
+            Fault(file, "no column for the currency", next_step="say it: --currency EUR", code="no_currency")
+        )
     codes = frame["currency"].str.to_uppercase()
     counts = codes.filter(codes.str.contains(r"^[A-Z]{3}$")).value_counts(sort=True, name="n")
     currency = options.currency or (counts["currency"][0] if len(counts) else None)
@@ -187,7 +191,9 @@ def _values(frame: pl.DataFrame, file: str, options: DeckOptions) -> tuple[pl.Da
     comma, sure = has_decimal_comma(prices)
     comma = options.decimal == "comma" if options.decimal else comma
     if comma and not sure and not options.decimal:
-        findings.append(Finding(FindingKind.GUESS, file, 0, "the comma is", "the decimal sign", "say otherwise with --decimal point"))
+        findings.append(
+            Finding(FindingKind.GUESS, file, 0, "the comma is", "the decimal sign", "say otherwise with --decimal point")
+        )
     dates = [name for name in ("effective", "end") if name in frame.columns]
     order, clear = date_order([text for name in dates for text in frame[name].unique().to_list()])
     if dates and not clear and not options.dates:
@@ -195,7 +201,7 @@ def _values(frame: pl.DataFrame, file: str, options: DeckOptions) -> tuple[pl.Da
     behind = "country_code" in frame.columns
     country = pl.col("country_code") if behind else pl.lit("")
     frame = frame.with_columns(pl.concat_str(country, pl.lit("|"), "prefix").alias("prefix"))
-    readers = {
+    readers: dict[str, Callable[[str], object]] = {
         "prefix": code_reader(options.hyphen, behind),
         **{name: money_reader(comma) for name in money},
         **{name: date_reader(options.dates or order) for name in dates},
@@ -251,7 +257,13 @@ def _entries(
     )
     unpriced = rows.filter((pl.col("change") == PRICED) & pl.col("price").is_null())
     findings = [
-        Finding(FindingKind.NOT_REPRESENTED, file, line, "no price", next_step="a code without a price has none: delete it or price it")
+        Finding(
+            FindingKind.NOT_REPRESENTED,
+            file,
+            line,
+            "no price",
+            next_step="a code without a price has none: delete it or price it",
+        )
         for line in unpriced["line"].to_list()
     ]
     rows = rows.filter((pl.col("change") != PRICED) | pl.col("price").is_not_null())
@@ -272,7 +284,9 @@ def _first_day(rows: pl.DataFrame, file: str, options: DeckOptions) -> tuple[str
     dated = rows["effective"].drop_nulls()
     first_on = options.first_on or options.effective_from or (dated.min() if len(dated) else None)
     if not isinstance(first_on, str):
-        raise ConfigurationError(Fault(file, "no effective date", next_step="say it: --effective-from YYYY-MM-DD", code="no_date"))
+        raise ConfigurationError(
+            Fault(file, "no effective date", next_step="say it: --effective-from YYYY-MM-DD", code="no_date")
+        )
     if not options.first_on and len(dated):
         first_on = min(first_on, str(dated.min()))
     return first_on, rows.with_columns(pl.col("effective").fill_null(options.effective_from or ALWAYS))

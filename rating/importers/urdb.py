@@ -73,7 +73,9 @@ def import_urdb(text: str, file: str, options: RateOptions) -> Imported:
         rate.close(set(_USED))
     findings = [one for rate in rates for one in rate.findings]
     if not files:
-        said = [Fault(f"{file} {one.path}", one.what, one.was) for one in findings if one.kind is FindingKind.NOT_REPRESENTED][:10]
+        said = [Fault(f"{file} {one.path}", one.what, one.was) for one in findings if one.kind is FindingKind.NOT_REPRESENTED][
+            :10
+        ]
         raise ConfigurationError([Fault(file, "no rate could be imported", code="nothing_imported"), *said])
     return settled(files, findings, {file: account}, unit="fields")
 
@@ -96,7 +98,9 @@ def _version(rate: RateFields, options: RateOptions) -> _Version | None:
         rate.refuse("startdate" if "startdate" in rate.values else "enddate", reason.what, rate.get("startdate"))
         return None
     if from_on is None:
-        rate.refuse("startdate" if "startdate" in rate.values else "", "no start date", next_step="say it: --effective-from YYYY-MM-DD")
+        rate.refuse(
+            "startdate" if "startdate" in rate.values else "", "no start date", next_step="say it: --effective-from YYYY-MM-DD"
+        )
         return None
     if to_on is not None:
         rate.find(FindingKind.GUESS, "enddate", "the end date is the last day", date_of(end))
@@ -111,7 +115,13 @@ def _version(rate: RateFields, options: RateOptions) -> _Version | None:
         rate.find(FindingKind.NOTE, "", "this rate was not imported", reason.what)
         return None
     if energy.has_tiers and len(energy.sells) > 1 and options.tier_scope is None:
-        rate.find(FindingKind.GUESS, "energyratestructure", "tiers over several periods climb by", scope, "say otherwise with --tier-scope")
+        rate.find(
+            FindingKind.GUESS,
+            "energyratestructure",
+            "tiers over several periods climb by",
+            scope,
+            "say otherwise with --tier-scope",
+        )
     windows = dict(energy.windows)
     demand = read_demand_of(rate, windows)
     export = read_export_of(rate, energy)
@@ -142,7 +152,9 @@ def _fees(rate: RateFields) -> list[dict[str, object]]:
         title = "Customer charge" if not found else "Fixed charge"
         found.append({"name": title, "amount": rate.amount(amount, name), "per": _PER[str(units)]})
     if rate.number("fixedchargeeaaddl"):
-        rate.refuse("fixedchargeeaaddl", "a charge for each further meter", str(rate.get("fixedchargeeaaddl")), "a contract of its own")
+        rate.refuse(
+            "fixedchargeeaaddl", "a charge for each further meter", str(rate.get("fixedchargeeaaddl")), "a contract of its own"
+        )
     return found
 
 
@@ -172,10 +184,17 @@ def _name_the_rest(rate: RateFields) -> None:
     """Charges that no tariff can say, and conditions that a tariff does not check."""
     if rate.number("demandreactivepowercharge"):
         step = "write power_factor: {method: excess_kvar, ...} with the share of the rate sheet"
-        rate.refuse("demandreactivepowercharge", "a reactive power charge without the kvar that are free", str(rate.get("demandreactivepowercharge")), step)
+        rate.refuse(
+            "demandreactivepowercharge",
+            "a reactive power charge without the kvar that are free",
+            str(rate.get("demandreactivepowercharge")),
+            step,
+        )
     for name in CONDITIONS:
         if rate.get(name) is not None:
-            rate.find(FindingKind.NOTE, name, "a condition of service: kept as a comment, checked with the contract", rate.get(name))
+            rate.find(
+                FindingKind.NOTE, name, "a condition of service: kept as a comment, checked with the contract", rate.get(name)
+            )
     for name in ATTRIBUTES:
         if rate.get(name) is not None:
             rate.refuse(name, "attributes in free words: read them", rate.get(name))

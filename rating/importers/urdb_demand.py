@@ -25,7 +25,7 @@ def read_demand_of(rate: RateFields, windows: dict[str, object]) -> list[dict[st
     """The demand elements; their windows are added to `windows`."""
     found = [*_by_period(rate, windows, _TOU, {}), *_by_month(rate, windows)]
     shared = {**_measure(rate, bool(found)), **_ratchet(rate, bool(found))}
-    found = [{**price, **{key: value for key, value in shared.items()}} for price in found]
+    found = [{**price, **shared} for price in found]
     return [*found, *_by_period(rate, windows, _COINCIDENT, {"pick": "coincident"})]
 
 

@@ -187,7 +187,11 @@ def read_export_of(rate: RateFields, energy: EnergyOf) -> dict[str, object] | No
             rate.find(FindingKind.NOTE, "energyratestructure", "sell prices are not used by net metering: kWh are carried")
         rate.find(FindingKind.GUESS, "dgrules", "kWh are carried within their period, without a true-up", rules)
         return {"method": "net_metering", "item": "Net metering", "carry": "kwh", "within_tou": True}
-    method = {"Net Billing Instantaneous": "net_billing", "Net Billing Hourly": "net_billing", "Buy All Sell All": "buy_all_sell_all"}
+    method = {
+        "Net Billing Instantaneous": "net_billing",
+        "Net Billing Hourly": "net_billing",
+        "Buy All Sell All": "buy_all_sell_all",
+    }
     if rules not in method:
         rate.refuse("dgrules", "unknown rules of export", rules)
         return None

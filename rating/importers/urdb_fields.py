@@ -21,7 +21,15 @@ COMMENTS = (
 )  # of whom, where from and since when: text beside the prices
 CONDITIONS = (
     *("peakkwcapacitymin", "peakkwcapacitymax", "peakkwcapacityhistory", "peakkwhusagemin", "peakkwhusagemax"),
-    *("peakkwhusagehistory", "voltageminimum", "voltagemaximum", "voltagecategory", "phasewiring", "demandunits", "usenetmetering"),
+    *(
+        "peakkwhusagehistory",
+        "voltageminimum",
+        "voltagemaximum",
+        "voltagecategory",
+        "phasewiring",
+        "demandunits",
+        "usenetmetering",
+    ),
 )  # who may take the rate: checked when a contract is made
 ATTRIBUTES = ("energyattrs", "demandattrs", "fixedattrs")
 
@@ -141,7 +149,9 @@ def read_rates(text: str, file: str, account: RowAccount) -> list[RateFields]:
     for index, item in enumerate(items):
         path = "" if isinstance(top, dict) and not listed else f"items[{index}]." if listed else f"[{index}]."
         if not isinstance(item, dict) or not {"energyratestructure", "name", "label"} & item.keys():
-            raise ConfigurationError(Fault(f"{file} {path.rstrip('.')}".strip(), "not a rate", must_be="an object with energyratestructure"))
+            raise ConfigurationError(
+                Fault(f"{file} {path.rstrip('.')}".strip(), "not a rate", must_be="an object with energyratestructure")
+            )
         found.append(RateFields(file, path, item, account.rows_in + 1, account))
         account.rows_in += len(item)
     if not found:

@@ -11,7 +11,9 @@ _MONTHS, _HOURS = range(12), range(24)
 Cell = tuple[int, bool, int]  # month 0-11, is a weekend, hour 0-23
 
 
-def schedule_cells(weekday: object, weekend: object, periods: int, of: Callable[[int, int], Hashable]) -> dict[Hashable, set[Cell]]:
+def schedule_cells(
+    weekday: object, weekend: object, periods: int, of: Callable[[int, int], Hashable]
+) -> dict[Hashable, set[Cell]]:
     """The cells of each class; `of(period, month)` is the class of a cell.
 
     Raises:
@@ -33,7 +35,7 @@ def schedule_cells(weekday: object, weekend: object, periods: int, of: Callable[
 def windows_of(cells: set[Cell]) -> list[dict[str, object] | None]:
     """Windows that hold exactly these cells; None is all the time.
 
-    A window past midnight belongs to the date on which it starts, so only a night that is the same on all days of the year is one.
+    A window past midnight belongs to the date on which it starts: only a night that is the same all year becomes one.
     """
     if len(cells) == 12 * 2 * 24:
         return [None]

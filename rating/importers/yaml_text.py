@@ -1,4 +1,4 @@
-"""Tariffs and accounts as YAML text that a person reviews: short mappings on one line, amounts quoted, keys in the given order."""
+"""Tariffs and accounts as YAML text that a person reviews: short mappings on one line, amounts quoted, keys as given."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _block(value: object, depth: int) -> list[str]:
             lines += [f"{head} {flow_text(of)}"] if _fits(of, len(head) + 1, depth) else [head, *_block(of, depth + 1)]
     elif isinstance(value, Sequence):
         if all(isinstance(item, str | int) for item in value):
-            return _wrapped([scalar_text(item) for item in value], pad)  # type: ignore[arg-type]
+            return _wrapped([scalar_text(item) for item in value], pad)
         for item in value:
             if _fits(item, len(pad) + 2, depth):
                 lines.append(f"{pad}- {flow_text(item)}")

@@ -11,6 +11,9 @@ IMPURE: dict[tuple[str, str], frozenset[str]] = {
     ("ingest/zip_member.py", "_read_capped"): frozenset({"I/O"}),  # a member of an archive that is in memory
     ("rating/tariff_files.py", "load_tariffs"): frozenset({"I/O"}),
     ("rating/tariff_files.py", "_read"): frozenset({"I/O"}),
+    ("rating/importers/cgrates_rows.py", "load_plan_folder"): frozenset({"I/O"}),
+    ("rating/importers/rate_deck.py", "load_sheet_text"): frozenset({"I/O"}),
+    ("rating/importers/urdb_fields.py", "load_rates_text"): frozenset({"I/O"}),
     ("rating/language/decks.py", "read_deck"): frozenset({"I/O"}),
     ("accounts/reference_columns.py", "read_text_columns"): frozenset({"I/O"}),
     ("rating/language/decks.py", "deck_row_count"): frozenset({"I/O"}),
