@@ -134,7 +134,6 @@ def _add_run(values, begin, scale, plan, first_segment, segment_end, segment_pri
         part *= scale
         if how >= _PRORATED:
             sums[item] += part
-            reached[shared] += part
         else:
             reached[ladder] = _climb(part, reached[ladder], item, last, bounds, sums)
     return low, high
@@ -150,27 +149,28 @@ def sum_energy(  # type: ignore[no-untyped-def]
 
     With `by_group` one for each group and item, run being the group's last. Runs are sorted by (group, start); status and total as
     `check_values` left them; refused: that, or why the tariff refuses the run. sums: [items] scratch, zero; reached: [prices + 1]
-    scratch, the last of it the total of the shared ladder. Returns rows written.
+    scratch, the last of it the total of the shared ladder. Ladders of different scopes (of two versions) do not see each other.
+    Returns rows written.
     """
     low, high = np.int64(len(mode)), np.int64(-1)
     shared = len(reached) - 1
+    used = np.int64(0)  # no running total is more
     for run in range(from_run, to_run):
         own_bounds, own_opening = bounds[bounds_row[run]], opening[opening_row[run]]
         if run == 0 or group[run] != group[run - 1] or tariff_index[run] != tariff_index[run - 1]:
-            reached[shared] = own_opening[0]
+            reached[shared] = used = own_opening[0]
             for price in range(shared):
                 reached[price] = own_opening[price] if len(own_opening) > 1 else 0
+                used = max(used, reached[price])
         of = np.int64(plan[run])
         refused[run] = status[run]
         if status[run] == _OK and of >= 0:
-            most = reached[shared]
-            for price in range(shared):
-                most = max(most, reached[price])
-            if most > _TOTAL_MAX - total[run] * scale[run]:
+            if used > _TOTAL_MAX - total[run] * scale[run]:
                 refused[run] = _OUT_OF_RANGE
             elif is_priced[of] == 0:
                 refused[run] = _NO_INSTANT
             else:
+                used += total[run] * scale[run]
                 lowest, highest = _add_run(
                     values, first_value[run], scale[run], of, first_segment, segment_end, segment_price, first_item, mode,
                     own_bounds, sums, reached,
