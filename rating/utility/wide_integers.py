@@ -43,3 +43,16 @@ def share_half_up(quantity, part, whole):  # type: ignore[no-untyped-def]
     if rest >= divisor - rest:
         found += _ONE
     return np.int64(found)
+
+
+@inline_kernel
+def add_product(words, a, b):  # type: ignore[no-untyped-def]
+    """Add a * b to a 128-bit two's complement number. words: [2] uint64, low first; a in [0, 2**63), b any int64 but the least."""
+    high, low = wide_product(a, abs(b))
+    before = words[0]
+    if b >= 0:
+        words[0] = before + low
+        words[1] += high + (_ONE if words[0] < before else _ZERO)
+    else:
+        words[0] = before - low
+        words[1] -= high + (_ONE if before < low else _ZERO)
