@@ -131,7 +131,10 @@ def compare(book: TariffBook, rated: RatedCalls, row: int, twin: RatingTwin, usa
     """What differs, or empty. Outside its span a book prices nothing."""
     if not span[0] <= usage.start_at < span[1]:
         return "" if rated.status[row] else "priced outside of the span"
-    price = twin.price(usage.kind, usage.digits, usage.start_at, usage.quantity)
+    try:
+        price = twin.price(usage.kind, usage.digits, usage.start_at, usage.quantity)
+    except LevelRules as level:
+        return f"priced, but rules are level: {level}"
     got = (Reason(rated.status[row]), int(rated.charge_nano[row]), int(rated.charged_quantity[row]))
     if got != (price.status, price.charge_nano, price.charged_quantity):
         return f"kernel {got}, twin {price}"

@@ -34,9 +34,9 @@ class LevelRules(Exception):
     """Rules that nothing orders at different prices: such a tariff has no price here and must have been refused."""
 
 
-def terms(rule: Rule, rate: Rate) -> tuple[object, ...]:
+def terms(version: TariffVersion, rule: Rule, rate: Rate) -> tuple[object, ...]:
     """What a rule charges, whatever its names."""
-    return (rate.connect_fee_nano, rate.minimum_charge_nano, rate.cap, rate.tiers, rule.rounding)
+    return (rate.connect_fee_nano, rate.minimum_charge_nano, rate.cap, rate.tiers, rule.rounding or version.rounding)
 
 
 class RatingTwin:
@@ -114,7 +114,7 @@ class RatingTwin:
                         best = ((rule.weight, since), rule, rate)
                         is_level = False
                     elif best is not None and (rule.weight, since) == best[0]:
-                        is_level |= terms(rule, rate) != terms(*best[1:])
+                        is_level |= terms(version, rule, rate) != terms(version, *best[1:])
                 if best is not None:
                     if is_level:
                         raise LevelRules(f"{prefix!r} at {moment_of(at)}: {best[1].item!r}")
