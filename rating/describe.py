@@ -85,7 +85,8 @@ def _week_lines(tariff: Tariff, index: int) -> list[str]:
     lines: list[str] = []
     for grid in week_grids(tariff, index):
         lines += [""] if lines else []
-        heading = f"{', '.join(grid.priced)} ({grid.weeks} weeks such as that of {grid.first_week_on.isoformat()})"
+        weeks = "1 week" if grid.weeks == 1 else f"{grid.weeks} weeks"
+        heading = f"{', '.join(grid.priced)} ({weeks} such as that of {grid.first_week_on.isoformat()})"
         lines += textwrap.wrap(heading, WIDTH - 4)
         lines += grid.lines()
     return lines

@@ -30,7 +30,7 @@ class WeekGrid:
     first_week_on: date
     weeks: int  # of the year shown
     rows: tuple[str, ...]
-    legend: dict[str, str]  # mark -> window; `.` no window, `-` no price
+    legend: dict[str, str]  # mark -> window; `.` no window, `-` no rule of its own
 
     def lines(self) -> list[str]:
         """Text of at most 60 columns: a scale, seven days, the legend beside the first days."""
@@ -137,12 +137,14 @@ def _marks(
 def _layouts(priced: tuple[str, ...], mondays: list[date], grid: npt.NDArray[np.str_], marks: dict[str, str]) -> list[WeekGrid]:
     layouts, first, counts = np.unique(grid, axis=0, return_index=True, return_counts=True)
     order = sorted(range(len(layouts)), key=lambda number: (-counts[number], first[number]))
-    common = [number for number in order if counts[number] > 2] or order[:1]
+    texts = ["".join(layout.tolist()) for layout in layouts]
+    shown = [number for number in order if counts[number] > 2 and texts[number].strip(ALWAYS + NOTHING)][:_LAYOUTS_MAX]
+    shown = shown or [number for number in order if texts[number].strip(ALWAYS + NOTHING)][:1]  # a window of a few days
     found = []
-    for number in common[:_LAYOUTS_MAX]:
-        text = "".join(layouts[number].tolist())
+    for number in shown:
+        text = texts[number]
         legend = {mark: name for name, mark in marks.items() if mark in text}
-        legend |= {mark: what for mark, what in ((ALWAYS, "other times"), (NOTHING, "no price")) if mark in text}
+        legend |= {mark: what for mark, what in ((ALWAYS, "other times"), (NOTHING, "no rule of its own")) if mark in text}
         rows = tuple(text[day * SLOTS : (day + 1) * SLOTS] for day in range(7))
         found.append(WeekGrid(priced, mondays[int(first[number])], int(counts[number]), rows, legend))
     return found

@@ -24,7 +24,7 @@ def cli() -> None:
 
     \b
     Operators   run, status, suspense, reconcile
-    Billing     period plan | apply | close, bill list | show | explain, tariff check | show | diff | price
+    Billing     period plan | apply | close, bill list | show | explain, tariff check | show | diff | price | schema
     Finance     the folder HOME/finance: finance.duckdb and plain Parquet
 
     Every command takes --home (the folder with meterline.yaml; default: here) and --json.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from meterline.cli.output import number_text, table_text
-from meterline.cli.priced_text import plain, total_text, totals_json, used
+from meterline.cli.priced_text import plain, records_text, total_text, totals_json, used
 from schemas.money import amount_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def compared_text(compared: PriceComparison, names: tuple[str, str], shown: int)
             parts.append(f"The {shown} largest changes of {number_text(len(compared.records))} records")
             parts.append(_records_text(compared.largest_changes(shown), names))
     counts = compared.counts
-    lines = [f"{number_text(count)} records {_WORDS[name].format(*names)}" for name, count in counts.items() if count]
+    lines = [f"{records_text(count)} {_WORDS[name].format(*names)}" for name, count in counts.items() if count]
     return "\n\n".join([*parts, _items_text(compared, names), "\n".join(lines)])
 
 

@@ -88,8 +88,12 @@ def totals_text(priced: PricedUsage) -> str:
     return table_text(("item", "version", "records", "charged", charge), [*cells, total], right=("records", "charged", charge))
 
 
+def records_text(count: int) -> str:
+    return f"{number_text(count)} {'record' if count == 1 else 'records'}"
+
+
 def _reason_lines(column: pl.Series) -> list[str]:
-    return [f"{number_text(count)} records {reason.replace('_', ' ')}" for reason, count in reasons(column).items()]
+    return [f"{records_text(count)} {reason.replace('_', ' ')}" for reason, count in reasons(column).items()]
 
 
 def used(row: dict[str, Any]) -> str:

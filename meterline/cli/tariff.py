@@ -10,6 +10,7 @@ from meterline.cli.lazy_group import LazyGroup
 class _TariffGroup(LazyGroup):
     modules = {
         "check": "meterline.cli.tariff_check",
+        "schema": "meterline.cli.tariff_schema",
         "show": "meterline.cli.tariff_show",
         "diff": "meterline.cli.tariff_diff",
         "price": "meterline.cli.tariff_price",

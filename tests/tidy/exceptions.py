@@ -14,6 +14,7 @@ IMPURE: dict[tuple[str, str], frozenset[str]] = {
     ("rating/importers/cgrates_rows.py", "load_plan_folder"): frozenset({"I/O"}),
     ("rating/importers/rate_deck.py", "load_sheet_text"): frozenset({"I/O"}),
     ("rating/importers/urdb_fields.py", "load_rates_text"): frozenset({"I/O"}),
+    ("rating/tariff_schema.py", "tariff_schema"): frozenset({"I/O"}),  # a file of the package
     ("rating/language/decks.py", "read_deck"): frozenset({"I/O"}),
     ("accounts/reference_columns.py", "read_text_columns"): frozenset({"I/O"}),
     ("rating/language/decks.py", "deck_row_count"): frozenset({"I/O"}),
