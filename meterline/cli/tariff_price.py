@@ -11,6 +11,8 @@ from meterline.cli.output import Output
 from meterline.cli.tariff_arguments import json_option, tariff_argument
 from meterline.cli.usage_files import read_usage, write_records
 
+from schemas.errors import Fault, MeterlineError
+
 if TYPE_CHECKING:
     from rating.language.tariff import Tariff
 
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write all records to a CSV, Parquet or JSON lines file."
 )
+@click.option("--period", "periods", multiple=True, metavar="YYYY-MM", help="Bill metered usage of these months.")
+@click.option(
+    "--terms",
+    "terms_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Terms of the service (YAML), with --period.",
+)
 @json_option
 def command(
     tariff_file: Path,
@@ -34,6 +43,8 @@ def command(
     against: str | None,
     explain: int,
     output: Path | None,
+    periods: tuple[str, ...],
+    terms_file: Path | None,
     as_json: bool,
 ) -> None:
     """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF: charges, segments, totals by item.
@@ -45,12 +56,24 @@ def command(
     \b
     With --against, changes are those from OTHER to TARIFF:
       meterline tariff price mobile.yaml usage.csv --version 2026-07 --against 2026-01
+
+    \b
+    With --period (a utility tariff) the whole bill of each month, its state carried on to the next. Columns: role (import,
+    export, reactive_import, reactive_export, self_generation, volume, demand), quantity, unit; start_at and step_s, or neither
+    for a register total; optionally service, period and item. Refused months exit with 1 and have no total.
     """
     from rating.tariff_files import load_tariff
     from rating.tariff_versions import always_in_force
 
     tariff = load_tariff(tariff_file)
     used = always_in_force(tariff, version) if version else tariff
+    if periods:
+        from meterline.cli.metered_bill import bill_periods
+
+        bill_periods(used, tariff_file, usage_file, periods, terms_file, as_json=as_json)
+        return
+    if terms_file is not None:
+        raise MeterlineError(Fault("--terms", "terms without a period", next_step="give the months with --period YYYY-MM"))
     usage = read_usage(usage_file)
     if against is None:
         from meterline.cli.priced_text import priced_json, priced_text

@@ -75,6 +75,7 @@ DYNAMIC_SCHEMA: Schema = {
     "steps_missing": pl.Int32,  # steps without a price: the group is refused
 }
 REFUSAL_SCHEMA: Schema = {"group": pl.Int32, "element": pl.String, "reason": pl.String}
+REACTIVE_PEAK_SCHEMA: Schema = {"group": pl.Int32, "peak": pl.Int64, "active": pl.Int64}  # highest kvar, highest kW
 ROLES = ("import", "export", "reactive_import", "reactive_export", "self_generation", "volume")
 
 
@@ -110,7 +111,8 @@ class Determinants:
     demand: pl.DataFrame = field(default_factory=lambda: _empty(DEMAND_SCHEMA))
     channels: pl.DataFrame = field(default_factory=lambda: _empty(CHANNEL_SCHEMA))
     dynamic: pl.DataFrame = field(default_factory=lambda: _empty(DYNAMIC_SCHEMA))
-    reactive_peak: pl.DataFrame = field(default_factory=lambda: _empty({"group": pl.Int32, "peak": pl.Int64, "active": pl.Int64}))
+    reactive_peak: pl.DataFrame = field(default_factory=lambda: _empty(REACTIVE_PEAK_SCHEMA))
+    refused: pl.DataFrame = field(default_factory=lambda: _empty(REFUSAL_SCHEMA))  # found while measuring
 
 
 def groups_frame(rows: Mapping[str, list[object]]) -> pl.DataFrame:

@@ -29,6 +29,7 @@ def refused_groups(version: TariffVersion, groups: pl.DataFrame, found: Determin
         *_of_demand(version, groups, found.demand),
         *_of_terms(version, groups),
         missing_prices(version, found.dynamic),
+        found.refused.join(groups, on="group", how="semi"),
     ]
     for index, rule in enumerate(supply.dynamic):
         priced = found.dynamic.filter(pl.col("dynamic_index") == index)

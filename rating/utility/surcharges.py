@@ -10,7 +10,7 @@ from rating.language.supply_terms import Surcharge, SurchargeBasis
 from rating.language.tariff import TariffVersion
 from rating.utility.bill_input import BilledMonth
 from rating.utility.bill_lines import Label, lines_of, named, no_lines, number_text, percent_text, price_of, sum_of
-from rating.utility.exact import INT128, PPM
+from rating.utility.exact import INT128, PPM, constant
 
 _DAY_US = 86_400_000_000
 
@@ -71,8 +71,7 @@ def _lines(version: TariffVersion, one: Surcharge, rows: pl.DataFrame, place: in
 def _time_in_force(one: Surcharge, groups: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """(time in force, of time) in microseconds, (1, 1) where the surcharge is not dated."""
     if one.effective_from_at is None and one.effective_to_at is None:
-        ones = groups.select(pl.lit(1, dtype=INT128).repeat_by(1).explode()).to_series() if groups.is_empty() else None
-        whole = ones if ones is not None else pl.Series("time", [1], dtype=INT128).new_from_index(0, groups.height)
+        whole = constant(groups["group"], 1)
         return whole, whole
     low = pl.max_horizontal(pl.col("from_at"), pl.lit(one.effective_from_at, dtype=pl.Int64))
     high = pl.min_horizontal(pl.col("to_at"), pl.lit(one.effective_to_at, dtype=pl.Int64))

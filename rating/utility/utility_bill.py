@@ -106,6 +106,8 @@ def _bill(
     version: TariffVersion, month: BilledMonth, groups: pl.DataFrame, found: Determinants, state: pl.DataFrame,
     add_on_tiers: Mapping[str, tuple[Tier, ...]],
 ) -> UtilityBill:  # fmt: skip
+    if groups.is_empty():
+        return UtilityBill(no_lines(), found.refused, state)
     demands = billed_demands(version, groups, month, found.demand, state)
     billing = billing_milliw(groups, demands)
     amounts = _quantities(version, month, groups, found, state)
@@ -113,7 +115,7 @@ def _bill(
     lines, carried = _charged_lines(version, month, groups, found, state, amounts, billing, used)
     lines = pl.concat([lines, _rounding_lines(version.rounding, lines)]).sort("group", "line", maintain_order=True)
     carried += state_out(version, groups, month, state, amounts.energy, amounts.total, demands)
-    return UtilityBill(lines.select(LINE_SCHEMA.keys()), refused_groups(version, groups.clear(), found), pl.concat(carried))
+    return UtilityBill(lines.select(LINE_SCHEMA.keys()), found.refused, pl.concat(carried))
 
 
 def _quantities(
