@@ -10,7 +10,6 @@ import click
 from meterline.cli.output import Output
 from meterline.cli.tariff_arguments import json_option, tariff_argument
 from meterline.cli.usage_files import read_usage, write_records
-
 from schemas.errors import Fault, MeterlineError
 
 if TYPE_CHECKING:

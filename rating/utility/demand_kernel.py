@@ -115,7 +115,7 @@ def _windows_before(  # type: ignore[no-untyped-def]
         part = np.int64(0)
         for n in range(slot, min(slot + wide, 0)):
             part += tail[len(tail) + n]
-        for n in range(0, slot + wide):
+        for n in range(slot + wide):
             part += values[begin + n] * scale
         found += 1
         power = power_of(part, hours[0], hours[1])
