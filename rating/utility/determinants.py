@@ -37,7 +37,7 @@ class EnergyRows:
 
 @dataclass(frozen=True, slots=True)
 class DemandRows:
-    """Peaks in order of (group, measure, rank); rank 1 without a peak (power -1) where windows were expected and none found."""
+    """Peaks in order of (group, measure, rank); rank 1 without a peak (power -1) where no window was found."""
 
     place: I32  # of the group
     measure: I32  # of the demand arrays
@@ -146,15 +146,16 @@ def _demand_rows(
     peaks: list[Any],
     found: I64,
 ) -> DemandRows:
-    """Add the windows that are missing, and rows for measures that found none where some were expected."""
+    """Add the windows that are missing, and rows for measures that found none."""
     place, measure, rank, power, at = peaks
     if measures is None or not plans.width:
         return DemandRows(place, measure, rank, power, at, power)
-    base = measures.first[np.maximum(runs.tariff_index[runs.group_start[:-1]], 0)]
+    tariff = np.maximum(runs.tariff_index[runs.group_start[:-1]], 0)
+    base = measures.first[tariff]
     expected = expected_windows(book, measures, runs, period)
     missing = np.maximum(expected - found, 0) + uneven_steps(runs)[:, None]
     rows = DemandRows(place, measure, rank, power, at, missing[place, measure - base[place]])
-    bare, column = np.nonzero((expected > 0) & (found == 0))
+    bare, column = np.nonzero((found == 0) & (base[:, None] + np.arange(plans.width) < measures.first[tariff + 1][:, None]))
     if not len(bare):
         return rows
     nothing = np.full(len(bare), -1, dtype=np.int64)
@@ -182,7 +183,7 @@ def supply_determinants(
         energy: [group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours].
         demand: [group i32, tariff_index i32, version_index i32, demand_index i32, rank i32, peak_milliw i64, peak_at i64,
         windows_missing i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start. Without any
-        window, where some were expected, rank 1 has no peak (null); a measure out of force has no row.
+        window rank 1 has no peak (null): windows_missing says whether some were expected, or the price was out of force (0).
         refused: u1[runs], Reason; refused runs add nothing.
     """
     found = supply_rows(book, runs, measures=measures, ladders=ladders, period=period)

@@ -121,6 +121,8 @@ def determinants(
 def peaks_by_price(demand: pl.DataFrame) -> dict[tuple[int, int], tuple[list[tuple[int, int]], int]]:
     found: dict[tuple[int, int], tuple[list[tuple[int, int]], int]] = {}
     for row in demand.iter_rows(named=True):
+        if row["peak_milliw"] is None and not row["windows_missing"]:
+            continue  # out of force
         peaks, _ = found.setdefault((row["version_index"], row["demand_index"]), ([], row["windows_missing"]))
         if row["peak_milliw"] is not None:
             assert row["rank"] == len(peaks) + 1

@@ -194,7 +194,7 @@ def test_refused_runs_add_nothing_and_have_a_reason() -> None:
         "ok", "negative_quantity", "ok", "no_tariff_for_subject", "no_rate_at_instant", "quantity_out_of_range"
     ]  # fmt: skip
     assert energy.select("group", "quantity").rows() == [(0, 5 * KWH)]
-    assert demand.select("group", "peak_milliw", "windows_missing").rows() == [(0, 3 * KWH, 1), (3, None, 1)]
+    assert demand.select("group", "peak_milliw", "windows_missing").rows() == [(0, 3 * KWH, 1), (1, None, 0), (2, None, 0), (3, None, 1)]
     totals = channel_totals(runs, supply_rows(book, runs), "import")
     assert totals.rows() == [(0, "import", 5 * KWH), (1, "import", 0), (2, "import", 5 * KWH), (3, "import", 0)]
 
