@@ -62,9 +62,8 @@ def pysam_year(tariff: Tariff, load_wh: np.ndarray, pv_wh: np.ndarray | None) ->
     row = lambda table: [float(value) for value in table[1]]  # noqa: E731  # row 0 is before the first year
     energy, bill, paid = row(out.charge_w_sys_ec_ym), row(out.utility_bill_w_sys_ym), row(out.true_up_credits_ym)
     for month, amount in enumerate(paid):
-        energy[month] -= amount
-        more = _payout(rates, out, month) - amount if rates.ur_metering_option == 0 else 0.0
-        energy[month], bill[month] = energy[month] - more, bill[month] - more
+        due = _payout(rates, out, month, amount)
+        energy[month], bill[month] = energy[month] - due, bill[month] + amount - due
     return PySamYear(
         energy, row(out.charge_w_sys_dc_fixed_ym), row(out.charge_w_sys_dc_tou_ym),
         row(out.charge_w_sys_fixed_ym), row(out.charge_w_sys_minimum_ym), bill,
@@ -72,12 +71,16 @@ def pysam_year(tariff: Tariff, load_wh: np.ndarray, pv_wh: np.ndarray | None) ->
     )  # fmt: skip
 
 
-def _payout(rates: Any, out: Any, month: int) -> float:
-    """What a true-up pays for kWh carried by period; PySAM counts only what is left after netting over all periods."""
-    if month != rates.ur_nm_credit_month:
-        return 0.0
+def _payout(rates: Any, out: Any, month: int, paid: float) -> float:
+    """What a true-up pays, given what PySAM pays: for kWh it counts only what is left after netting over all periods, and of credits
+    for the next month it pays out those that the month itself has earned."""
+    if month != rates.ur_nm_credit_month or rates.ur_metering_option not in (0, 3):
+        return paid
     table = getattr(out, f"surplus_w_sys_ec_{date(YEAR, month + 1, 1):%b}_tp".lower())
-    return float(table[-1][-1]) * float(rates.ur_nm_yearend_sell_rate)
+    if rates.ur_metering_option == 0:
+        return float(table[-1][-1]) * float(rates.ur_nm_yearend_sell_rate)
+    sold_at = {row[0]: row[5] for row in rates.ur_ec_tou_mat}
+    return paid - sum(float(row[-1]) * sold_at[row[0]] for row in table[1:-1])
 
 
 def _write_option(rates: Any, version: TariffVersion) -> None:
