@@ -22,7 +22,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 TARIFFS = TOP / "tests" / "golden" / "rating" / "tariffs"
-CASES = (("calls", "mobile_plus", 4), ("energy", "power_blocks", 4), ("many calls", "mobile_plus", 2_000))
+CASES = (("calls", "mobile_plus", 4), ("energy", "power_blocks", 4), ("many calls", "mobile_plus", 5_000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import polars as pl
 
 from rating.calls.explain import CallExplanation, explain_exactly
-from rating.calls.first_pass import rate_calls
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
 from rating.compiled.winners import CALL_KIND_COUNT
@@ -36,7 +35,7 @@ PRICED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "segments": pl.List(pl.String),  # of the first records only
 }
 EXPLAINED_DEFAULT = 20
-EXACT_ROWS_MAX = 500  # so few are priced in Python sooner than the kernels are loaded
+EXACT_ROWS_MAX = 2_000  # so few are priced in Python sooner than the kernels are loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +133,8 @@ def _calls_exactly(book: TariffBook, usage: UsageColumns, explain: int) -> _Call
 
 
 def _calls_by_kernel(book: TariffBook, usage: UsageColumns, explain: int) -> _Calls:
+    from rating.calls.first_pass import rate_calls  # here, since few records do without kernels
+
     is_call = usage.kind < CALL_KIND_COUNT
     kind = np.where(is_call, usage.kind, 0).astype(np.uint8)
     tariff_index = np.where(is_call, 0, -1).astype(np.int32)

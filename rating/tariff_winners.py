@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rating.compiled.prefixes import PrefixTable, compile_prefixes
+from rating.compiled.prefix_table import PrefixTable, compile_prefixes
 from rating.compiled.timeline import Timeline, compile_timeline
 from rating.compiled.winners import (
     CALL_KIND_COUNT,

@@ -102,12 +102,24 @@ def zone_table(zone: str, first_year: int = 1988, last_year: int = 2061) -> Zone
     step = 7 * 86_400 * US_PER_S  # no zone changes twice and back within a week
     while at < end:
         if _offset_us(info, at + step) != offsets[-1]:
-            at = next_clock_change(info, at)
+            at = _change_within(info, at, step)
             starts.append(at)
             offsets.append(_offset_us(info, at))
         else:
             at += step
     return ZoneTable(zone, np.array(starts, dtype=np.int64), np.array(offsets, dtype=np.int64))
+
+
+def _change_within(info: ZoneInfo, at: int, step: int) -> int:
+    """The first clock change after `at` in a span at whose end the offset is another; changes happen at whole seconds."""
+    offset, low, high = _offset_us(info, at), 0, step // US_PER_S
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_us(info, at + middle * US_PER_S) == offset:
+            low = middle
+        else:
+            high = middle
+    return at + high * US_PER_S
 
 
 def _offset_us(info: ZoneInfo, instant: int) -> int:

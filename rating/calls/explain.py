@@ -8,9 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from rating.calls.exact_price import PricedSegment, booked_exact, exact_price
-from rating.calls.increments import NEEDS_EXACT, price_call
 from rating.compiled.book import TariffBook
-from rating.compiled.prefixes import node_of_number
 from rating.compiled.rule_layout import SCALE_SHIFT
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from rating.language.rates_text import quantity_text
@@ -148,6 +146,9 @@ def explain_call(
     book: TariffBook, tariff_index: int, kind: int, called_number: int, start_at: int, quantity: int
 ) -> CallExplanation:
     """The charge of one record as `rate_calls` computes it, with its segments; arguments as there."""
+    from rating.calls.increments import NEEDS_EXACT, price_call  # here, since explain_exactly does without kernels
+    from rating.compiled.prefixes import node_of_number
+
     of, usage = UsageKind(kind), (tariff_index, UsageKind(kind), called_number, start_at, quantity)
     if quantity == 0:
         return CallExplanation(book, *usage, Reason.ZERO_USAGE)

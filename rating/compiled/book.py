@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.compiled.prefixes import PrefixTable
+from rating.compiled.prefix_table import PrefixTable
 from rating.compiled.rule_layout import LADDER
 from rating.compiled.timeline import Pattern
 from rating.language.call_terms import Allowance, Discount, Rate

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
+from rating.compiled.prefix_table import PrefixTable, compile_prefixes
 from rating.compiled.prefixes import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER

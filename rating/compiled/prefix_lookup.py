@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rating.compiled.prefixes import ROOT_NODE, PrefixTable
+from rating.compiled.prefix_table import ROOT_NODE, PrefixTable
 from schemas.numbers import number_text
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rating.compiled.prefixes import ROOT_NODE, PrefixTable
+from rating.compiled.prefix_table import ROOT_NODE, PrefixTable
 from rating.compiled.timeline import NO_VERSION, Pattern
 from rating.language.call_terms import Destination, Rate, Rule
 from rating.language.shared_terms import Rounding

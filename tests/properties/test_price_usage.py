@@ -68,7 +68,7 @@ def test_quantities_are_read_as_fractions(rows: list[tuple[str, str]]) -> None:
     assert {fault.where for fault in refused.value.faults} == bad
 
 
-MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1))
 
 
 @given(
@@ -91,7 +91,7 @@ def test_numbers_are_packed() -> None:
 CALL = st.tuples(
     st.sampled_from(["voice", "message", "volume", "energy"]),
     st.sampled_from(["4930123", "49900123", "4179", "7", "", "31", "316123456789012"]),
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),  # noqa: DTZ001
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),
     st.one_of(st.integers(0, 10**7), st.integers(0, 2**60)),
 )
 

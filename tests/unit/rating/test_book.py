@@ -11,7 +11,8 @@ import pytest
 
 from rating.calls.first_pass import BLOCK, RatedCalls, rate_calls
 from rating.compiled.compiler import compile_book
-from rating.compiled.prefixes import compile_prefixes, match_block, node_of_number
+from rating.compiled.prefix_table import compile_prefixes
+from rating.compiled.prefixes import match_block, node_of_number
 from rating.tariff_files import load_tariffs
 from rating.terms import commercial_terms
 from schemas.errors import ConfigurationError, MeterlineError
