@@ -11,7 +11,6 @@ from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, 
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
 from rating.compiled.prefix_table import PrefixTable, compile_prefixes
-from rating.compiled.prefixes import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER
 from rating.compiled.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
