@@ -1,8 +1,9 @@
-"""Bills of dense meter columns: CPU of reading a Parquet column, of reading and billing it, and PySAM on the same tariff and load.
+"""Bills of dense meter columns: CPU of reading a Parquet column, of reading and billing it, and PySAM on the same tariff.
 
 N meters x 2,976 quarter-hours (31 days) of one column `wh` in Parquet, a tariff with TOU, chronological tiers and a demand price.
-Floor and bill are measured in turn, row group by row group, in one process; medians of CPU time. PySAM's Utilityrate5 bills a year
-of the same load at the same prices, a twelfth of which is a monthly bill. Prints one line with a hash of all bills.
+Floor and bill are measured in turn, row group by row group, in one process; medians of CPU time. PySAM's Utilityrate5 bills a
+year of the same load at the same prices, a twelfth of which is a monthly bill. Prints one line with a hash of all bills, which
+depends on the block.
 `python -m benchmarks.bench_meters --meters 1000000 --runs 1` bills a million, in chunks of a file that it writes first.
 """
 
@@ -60,7 +61,13 @@ def bench_tariff() -> Tariff:
     windows = (Window("day", weekdays=frozenset({1, 2, 3, 4, 5}), start_us=8 * HOUR_US, end_us=20 * HOUR_US),)
     demand = DemandPrice("Demand", (Tier(0, nano(DEMAND_PRICE), KWH, 1),))
     version = TariffVersion(
-        "1", YEAR[0], YEAR[1], Rounding("line", "half_up", 2), windows=windows, energy=tuple(prices), supply=Supply(demand=(demand,))
+        "1",
+        YEAR[0],
+        YEAR[1],
+        Rounding("line", "half_up", 2),
+        windows=windows,
+        energy=tuple(prices),
+        supply=Supply(demand=(demand,)),
     )
     return Tariff("bench", "Bench", "EUR", "UTC", ServiceKind.UTILITY, (version,))
 
@@ -143,9 +150,9 @@ def cpu_of(path: Path, billing: Billing | None) -> tuple[int, list[np.ndarray]]:
 
 def pysam_rates(tariff: Any, load: np.ndarray) -> Any:
     """Utilityrate5 with the bench tariff over a year of quarter-hours of kW."""
-    import PySAM.Utilityrate5 as ur5  # type: ignore[import-untyped]
+    import PySAM.Utilityrate5  # a test-only dependency
 
-    model = ur5.new()
+    model = PySAM.Utilityrate5.new()
     model.Lifetime.analysis_period, model.Lifetime.inflation_rate, model.Lifetime.system_use_lifetime_output = 1, 0, 0
     model.SystemOutput.gen, model.SystemOutput.degradation = [0.0] * len(load), [0.0]
     model.Load.load, model.Load.load_escalation = load.tolist(), [0.0]

@@ -39,9 +39,9 @@ class DemandArrays:
     @classmethod
     def none(cls, tariffs: int) -> DemandArrays:
         """No measures, for a number of tariffs."""
-        shorts, longs, bytes_ = (np.empty(0, dtype=kind) for kind in (np.int32, np.int64, np.int8))
+        ints, longs, codes = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int8)
         first = np.zeros(tariffs + 1, dtype=np.int32)
-        return cls(shorts, shorts, first, bytes_, longs, shorts, bytes_, np.empty((0, 1), dtype=np.int8), first, longs, longs)
+        return cls(ints, ints, first, codes, longs, ints, codes, np.empty((0, 1), dtype=np.int8), first, longs, longs)
 
 
 def demand_arrays(book: TariffBook) -> DemandArrays:

@@ -127,7 +127,7 @@ def _windows_before(  # type: ignore[no-untyped-def]
 def _windows_inside(  # type: ignore[no-untyped-def]
     values, begin, scale, wide, at, step, first, end, stride, day, hours, distinct, most, peaks, peak_at, peak_day, held,
 ):  # fmt: skip
-    """Windows of a range inside the run, looked at in blocks: only the block that holds a new peak is searched. Returns peaks held."""
+    """Windows of a range inside the run, in blocks: only the block that holds a new peak is searched. Returns peaks held."""
     one = most == 1 or distinct != 0  # of a day, or of all, only the highest counts
     best, best_block = np.int64(-1), np.int64(-1)
     for block in range(first, end, _BLOCK_STARTS * stride):
@@ -165,7 +165,7 @@ def find_peaks(  # type: ignore[no-untyped-def]
     width, cell_steps, first_range, ranges, windows, first_measure, highest, distinct,
     tail, peaks, peak_at, peak_day, held, found, row_group, row_measure, row_rank, row_power, row_at, group_found,
 ):  # fmt: skip
-    """Rows (place of the group, measure, rank, milliwatts, start of the window) of runs [from_run, to_run), which are whole groups.
+    """Rows (place of the group, measure, rank, milliwatts, start of the window) of runs [from_run, to_run), whole groups.
 
     Runs are sorted by (group, start), do not overlap within a group, and those with a status are passed over. tail: scratch, a
     step shorter than the longest window; peaks, peak_at, peak_day: [width, highest] and held, found: [width] scratch, zero.

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.compiled.book import I64, TariffBook
+from rating.compiled.columns import refuse_row
 from rating.compiled.demand_measures import DemandArrays
 from rating.utility.meter_runs import MeterRuns
 from rating.utility.window_plans import plan_windows
@@ -23,18 +24,14 @@ def refuse_for_demand(runs: MeterRuns) -> None:
     """
     end = runs.start_at + runs.step_us * runs.count
     together = runs.group[1:] == runs.group[:-1]
-    for where, bad, what, values, must_be in (
-        ("start_at", together & (runs.start_at[1:] < end[:-1]), "overlaps the run before it", runs.start_at,
-         "one channel in order of time"),
-        ("tariff_index", together & (runs.tariff_index[1:] != runs.tariff_index[:-1]), "another tariff in one group",
-         runs.tariff_index, "a group for each tariff"),
-        ("step_us", runs.step_us[1:] % _US_PER_S != 0, "no step for demand", runs.step_us, "whole seconds"),
-    ):  # fmt: skip
-        if bad.any():
-            row = int(np.argmax(bad)) + 1
-            raise MeterlineError(Fault(f"{where} row {row}", what, str(values[row]), must_be, code="bad_batch"))
-    if len(runs.step_us) and runs.step_us[0] % _US_PER_S:
-        raise MeterlineError(Fault("step_us row 0", "no step for demand", str(runs.step_us[0]), "whole seconds", code="bad_batch"))
+    overlaps = together & (runs.start_at[1:] < end[:-1])
+    changes = together & (runs.tariff_index[1:] != runs.tariff_index[:-1])
+    ragged = runs.step_us % _US_PER_S != 0
+    none = np.zeros(min(len(runs.group), 1), dtype=np.bool_)  # the first run has none before it
+    must_be = "one channel in order of time"
+    refuse_row("start_at", np.concatenate([none, overlaps]), "overlaps the run before it", runs.start_at, must_be)
+    refuse_row("tariff_index", np.concatenate([none, changes]), "another tariff", runs.tariff_index, "a group for each tariff")
+    refuse_row("step_us", ragged, "no step for demand", runs.step_us, "whole seconds")
 
 
 def expected_windows(
@@ -49,7 +46,8 @@ def expected_windows(
         start, end = (np.array(np.broadcast_to(np.asarray(at, dtype=np.int64), len(firsts))) for at in period)
     count = np.maximum(-(-(end - start) // step), 0)
     if count.size and int(count.max()) > _STEPS_MAX:
-        raise MeterlineError(Fault("demand period", "too long for its step", str(int(count.max())), f"{_STEPS_MAX} steps at most"))
+        longest = str(int(count.max()))
+        raise MeterlineError(Fault("demand period", "too long for its step", longest, f"{_STEPS_MAX} steps at most"))
     plans = plan_windows(book, measures, tariff, start, step, count.astype(np.int32))
     possible = np.concatenate([plans.possible.reshape(-1, plans.width), np.zeros((1, plans.width), dtype=np.int64)])
     found: I64 = possible[plans.plan]  # plan -1, a group without tariff or steps, is the last row

@@ -92,7 +92,8 @@ def supply_rows(
         refuse_for_demand(runs)
     windows, demand, demand_out = _demand_arguments(book, runs, measures, status)
     written, peaks = read_runs(runs.group, runs.count, check, with_energy, energy, measures is not None, demand)
-    rows = EnergyRows(*(column[:written] for column in energy_out))
+    run, item, quantity = energy_out
+    rows = EnergyRows(run[:written], item[:written], quantity[:written])
     found = _demand_rows(book, runs, measures, windows, period, [column[:peaks] for column in demand_out[:-1]], demand_out[-1])
     return SupplyRows(status, refused if with_energy else status, total, rows, found)
 
@@ -182,8 +183,8 @@ def supply_determinants(
     Returns:
         energy: [group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours].
         demand: [group i32, tariff_index i32, version_index i32, demand_index i32, rank i32, peak_milliw i64, peak_at i64,
-        windows_missing i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start. Without any
-        window rank 1 has no peak (null): windows_missing says whether some were expected, or the price was out of force (0).
+        windows_missing i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start.
+        Without any window rank 1 has no peak (null): windows_missing says whether some were expected, or the price was out of force (0).
         refused: u1[runs], Reason; refused runs add nothing.
     """
     found = supply_rows(book, runs, measures=measures, ladders=ladders, period=period)

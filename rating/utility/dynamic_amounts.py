@@ -15,7 +15,7 @@ from schemas.kernels import kernel
 def _sum_amounts(  # type: ignore[no-untyped-def]
     group, start_at, step_us, first_value, count, scale, values, price_from, price_to, price, quantity, high, low, missing
 ):
-    """By group: milliwatt-hours, the two words of the sum of milliwatt-hours x nano-units, and steps without one price of their own."""
+    """By group: milliwatt-hours, the words of the sum of milliwatt-hours x nano-units, steps without one price."""
     place = -1
     words = np.zeros(2, dtype=np.uint64)
     for run in range(len(group)):
@@ -51,9 +51,9 @@ def dynamic_amounts(runs: MeterRuns, refused: np.ndarray, prices: pl.DataFrame, 
         runs: sorted by group, of values that `supply_rows` has checked; refused: u1[runs], its status.
         prices: [start_at i64, end_at i64 (microseconds UTC), price_nano i64] in order of time, not overlapping; negative ones too.
     Returns:
-        [group i32, dynamic_index i32, quantity i64 milliwatt-hours, numerator Int128 (milliwatt-hours x nano-units), steps_missing
-        i32]: steps that start where no price holds, or last beyond it; such a group has no amount. Groups of which a run is
-        refused are left out.
+        [group i32, dynamic_index i32, quantity i64 milliwatt-hours, numerator Int128 (milliwatt-hours x nano-units),
+        steps_missing i32]: steps that start where no price holds, or last beyond it; such a group has no amount. Groups of
+        which a run is refused are left out.
     Raises:
         MeterlineError: prices that overlap or are out of order.
     """
@@ -66,7 +66,8 @@ def dynamic_amounts(runs: MeterRuns, refused: np.ndarray, prices: pl.DataFrame, 
         raise MeterlineError(Fault(f"prices row {row}", "starts before the one before it ends", str(price_from[row])))
     of_group = np.repeat(np.arange(len(runs.group_start) - 1), np.diff(runs.group_start))
     groups = len(runs.group_start) - 1
-    whole = np.bincount(of_group, weights=refused > 0, minlength=groups) == 0
+    whole = np.ones(groups, dtype=np.bool_)
+    whole[of_group[refused > 0]] = False
     kept = whole[of_group]
     columns = (runs.group, runs.start_at, runs.step_us, runs.first_value, runs.count, runs.scale)
     size = int(whole.sum())

@@ -6,6 +6,8 @@ where a step must not be split. Values are ticks of any integer type, bounds and
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rating.compiled.ladders import PER_PERIOD, PER_PERIOD_WHOLE_STEP, PRORATED, SHARED_WHOLE_STEP, WHOLE
@@ -28,7 +30,7 @@ _OUT_OF_RANGE = int(Reason.QUANTITY_OUT_OF_RANGE)
 
 @inline_kernel
 def check_values(low, high, tariff_index, first_value, count, ticks_max, values, status, total):  # type: ignore[no-untyped-def]
-    """Status (no tariff, negative, over ticks_max[run]) and total ticks of runs [low, high). The loops are plain, so they vectorize."""
+    """Status (no tariff, negative, over ticks_max[run]) and total ticks of runs [low, high). Plain loops, so they vectorize."""
     for run in range(low, high):
         status[run] = _OK
         total[run] = 0
@@ -104,11 +106,11 @@ def _cut_group(low, high, first_item, mode, bounds, opening, sums):  # type: ign
                 done = until
         else:
             whole = before + (total if mode[price] == _WHOLE else own)
-            item = first
-            while item < last and whole >= bounds[item + 1]:
-                item += 1
+            reached: Any = first
+            while reached < last and whole >= bounds[reached + 1]:
+                reached += 1
             sums[first] = 0
-            sums[item] = own
+            sums[reached] = own
 
 
 @tight_kernel
@@ -124,8 +126,8 @@ def _add_run(values, begin, scale, plan, first_segment, segment_end, segment_pri
         low, high = min(low, price), max(high, price)
         how = mode[price]
         item, last = np.int64(first_item[price]), np.int64(first_item[price + 1]) - 1
-        ladder = price if how == _PER_PERIOD or how == _PER_PERIOD_WHOLE_STEP else np.int64(shared)
-        if how == _WHOLE_STEP or how == _PER_PERIOD_WHOLE_STEP:
+        ladder = price if how in (_PER_PERIOD, _PER_PERIOD_WHOLE_STEP) else np.int64(shared)
+        if how in (_WHOLE_STEP, _PER_PERIOD_WHOLE_STEP):
             reached[ladder] = _climb_by_step(chunk, scale, reached[ladder], item, last, bounds, sums)
             continue
         part = np.int64(0)
@@ -147,8 +149,8 @@ def sum_energy(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Rows (run, item, milliwh) of runs [from_run, to_run), which are whole groups, in order, from row `written` on.
 
-    With `by_group` one for each group and item, run being the group's last. Runs are sorted by (group, start); status and total as
-    `check_values` left them; refused: that, or why the tariff refuses the run. sums: [items] scratch, zero; reached: [prices + 1]
+    With `by_group` one for each group and item, run being the group's last. Runs are sorted by (group, start); status, total: of
+    `check_values`; refused: that, or why the tariff refuses the run. sums: [items] scratch, zero; reached: [prices + 1]
     scratch, the last of it the total of the shared ladder. Ladders of different scopes (of two versions) do not see each other.
     Returns rows written.
     """

@@ -1,4 +1,4 @@
-"""Dense meter values as runs: a column of ticks beside a table of (group, tariff, start, step, count), checked once for all kernels."""
+"""Dense meter values as runs: a column of ticks beside a table of (group, tariff, start, step, count), checked once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def meter_runs(
     kinds = (np.int32, np.int32, np.int64, np.int64, np.int64, np.int32)
     given = (group, tariff_index, start_at, step_us, first_value, count)
     columns = [kernel_column(column, kind) for column, kind in zip(given, kinds, strict=True)]
-    groups, tariffs, _, steps, firsts, counts = columns
+    groups, tariffs, starts, steps, firsts, counts = columns
     if len({len(column) for column in columns}) != 1:
         raise MeterlineError(Fault("meter_runs", "columns of different lengths", must_be="one length"))
     held = np.asarray(values)
@@ -68,4 +68,4 @@ def meter_runs(
     borders = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     ends = [0, len(groups)] if len(groups) else [0]
     group_start = np.concatenate([ends[:1], borders, ends[1:]]).astype(np.int64)
-    return MeterRuns(*columns, scale, ticks, group_start)
+    return MeterRuns(groups, tariffs, starts, steps, firsts, counts, scale, ticks, group_start)

@@ -1,4 +1,4 @@
-"""Import minus export by netting interval: two columns, one of which is zero in each interval, that the kernels read as any other."""
+"""Import minus export by netting interval: two columns, one of them zero in each interval, that kernels read as any other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.kernels import kernel
 
 @kernel()
 def _net(first_import, first_export, first_out, count, steps, imported, exported, net_import, net_export):  # type: ignore[no-untyped-def]
-    """The net of every `steps` steps, at the first of them; where a value is negative, -1, so that the run is refused as it would be."""
+    """The net of every `steps` steps, at the first; -1 where a value is negative, so that the run is refused."""
     for run in range(len(count)):
         for start in range(0, count[run], steps[run]):
             balance = np.int64(0)
@@ -58,4 +58,5 @@ def net_of(imported: MeterRuns, exported: MeterRuns, *, netting_us: int = 0) -> 
         imported.first_value, exported.first_value, first[:-1].copy(), imported.count, steps, imported.values, exported.values,
         net_import, net_export,
     )  # fmt: skip
-    return tuple(replace(imported, first_value=first[:-1].copy(), values=values) for values in (net_import, net_export))  # type: ignore[return-value]
+    own = replace(imported, first_value=first[:-1].copy(), values=net_import)
+    return own, replace(own, values=net_export)

@@ -13,7 +13,7 @@ _BLOCK_VALUES = 2**15
 
 @kernel()
 def read_runs(group, count, check, with_energy, energy, with_demand, demand):  # type: ignore[no-untyped-def]
-    """Run `check_values`, `sum_energy` and `find_peaks` over blocks of whole groups; check, energy, demand: their further arguments.
+    """`check_values`, `sum_energy` and `find_peaks` over blocks of whole groups; check, energy, demand: their further arguments.
 
     Returns (energy rows, demand rows).
     """

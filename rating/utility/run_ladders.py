@@ -86,5 +86,5 @@ def _refuse_openings(book: TariffBook, runs: int, found: RunLadders) -> None:
 def _refuse_rows(where: str, rows: I32, runs: int, size: int) -> None:
     if len(rows) != runs:
         raise MeterlineError(Fault(where, "another length", str(len(rows)), f"{runs} runs"))
-    if runs and not (int(rows.min()) >= 0 and int(rows.max()) < size):
+    if runs and (int(rows.min()) < 0 or int(rows.max()) >= size):
         raise MeterlineError(Fault(where, "no such row", f"{int(rows.min())} to {int(rows.max())}", f"0 to {size - 1}"))

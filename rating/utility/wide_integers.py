@@ -1,4 +1,4 @@
-"""Products of two int64 in 128 bits, inside kernels: LLVM's own 128-bit division does not link here (reference: performance §6)."""
+"""Products of two int64 in 128 bits, inside kernels: LLVM's 128-bit division does not link (reference: performance §6)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wide_product(a, b):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def share_half_up(quantity, part, whole):  # type: ignore[no-untyped-def]
-    """quantity * part / whole rounded half up, for 0 <= part <= whole, 0 <= quantity, 0 < whole < 2**62: exact, at most quantity."""
+    """quantity * part / whole half up, exact, for 0 <= part <= whole, 0 <= quantity, 0 < whole < 2**62."""
     if quantity < _SMALL and part < _SMALL:
         return (quantity * part + whole // 2) // whole
     high, low = wide_product(quantity, part)
@@ -47,7 +47,7 @@ def share_half_up(quantity, part, whole):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def add_product(words, a, b):  # type: ignore[no-untyped-def]
-    """Add a * b to a 128-bit two's complement number. words: [2] uint64, low first; a in [0, 2**63), b any int64 but the least."""
+    """Add a * b to a 128-bit two's complement number. words: [2] uint64, low first; a in [0, 2**63), b not the least int64."""
     high, low = wide_product(a, abs(b))
     before = words[0]
     if b >= 0:

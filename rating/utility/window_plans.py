@@ -79,7 +79,7 @@ def _mark_windows(  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _write_ranges(starts, days, found, stride, ranges, written):  # type: ignore[no-untyped-def]
-    """Starts a stride apart, on one day and on one side of the run's start become one range. Returns the ranges written so far."""
+    """Starts a stride apart, on one day and on one side of the run's start become one range. Returns ranges written so far."""
     for n in range(found):
         start = starts[n]
         if n > 0 and start == starts[n - 1] + stride and days[n] == days[n - 1] and (start >= 0) == (starts[n - 1] >= 0):

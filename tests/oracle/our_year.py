@@ -38,7 +38,7 @@ class OurYear:
         """The sum of the lines of some kinds, in currency units, by month."""
         rows = self.lines.filter((pl.col("group") == service) & pl.col("kind").is_in(kinds))
         rows = rows if item is None else rows.filter(pl.col("item") == item)
-        sums = {month: amount for month, amount in rows.group_by("month").agg(pl.col("amount_nano").sum()).iter_rows()}
+        sums = dict(rows.group_by("month").agg(pl.col("amount_nano").sum()).iter_rows())
         return [int(sums.get(month, 0)) / 1e9 for month in range(12)]
 
 

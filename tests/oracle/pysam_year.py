@@ -39,12 +39,12 @@ class PySamYear:
 
 def pysam_year(tariff: Tariff, load_wh: np.ndarray, pv_wh: np.ndarray | None) -> PySamYear:
     """One service's year; steps in watt-hours."""
-    import PySAM.Utilityrate5 as ur5  # type: ignore[import-untyped]
+    import PySAM.Utilityrate5
 
     steps_per_hour = len(load_wh) // 8760
     kilowatts = load_wh * steps_per_hour / 1000
     version = tariff.versions[0]
-    model = ur5.new()
+    model = PySAM.Utilityrate5.new()
     model.Lifetime.analysis_period, model.Lifetime.inflation_rate, model.Lifetime.system_use_lifetime_output = 1, 0, 0
     generated = np.zeros(len(load_wh)) if pv_wh is None else pv_wh * steps_per_hour / 1000
     model.SystemOutput.gen, model.SystemOutput.degradation = generated.tolist(), [0.0]
@@ -59,7 +59,10 @@ def pysam_year(tariff: Tariff, load_wh: np.ndarray, pv_wh: np.ndarray | None) ->
     rates.ur_monthly_min_charge, rates.ur_annual_min_charge = least.get("month", 0), least.get("year", 0)
     model.execute(0)
     out = model.Outputs
-    row = lambda table: [float(value) for value in table[1]]  # noqa: E731  # row 0 is before the first year
+
+    def row(table: Any) -> list[float]:
+        return [float(value) for value in table[1]]  # row 0 is before the first year
+
     energy, bill, paid = row(out.charge_w_sys_ec_ym), row(out.utility_bill_w_sys_ym), row(out.true_up_credits_ym)
     for month, amount in enumerate(paid):
         due = _payout(rates, out, month, amount)
@@ -175,7 +178,8 @@ def _write_demand(rates: Any, tariff: Tariff, version: TariffVersion) -> None:
                 continue
             for weekend in (0, 1):
                 schedules[weekend][month] = [
-                    number + 2 if holds else period for holds, period in zip(held[weekend], schedules[weekend][month], strict=True)
+                    number + 2 if holds else period
+                    for holds, period in zip(held[weekend], schedules[weekend][month], strict=True)
                 ]
         if not is_flat(version, price):
             rows += [[number + 2, *row] for row in _tier_rows(price)]

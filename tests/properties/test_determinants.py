@@ -161,7 +161,9 @@ def test_how_runs_are_cut_does_not_matter(seed: int) -> None:
     case = a_case(rng, gaps=False)
     values = [value for _, part in case.parts for value in part]
     whole = Case(case.tariff, case.step, case.period, [(case.period[0], values)])
-    single = Case(case.tariff, case.step, case.period, [(case.period[0] + n * case.step, [value]) for n, value in enumerate(values)])
+    single = Case(
+        case.tariff, case.step, case.period, [(case.period[0] + n * case.step, [value]) for n, value in enumerate(values)]
+    )
     found = [determinants(one, Random(5))[:2] for one in (whole, single)]
     assert found[0][0].equals(found[1][0])
     assert found[0][1].equals(found[1][1])

@@ -68,10 +68,16 @@ def energy_of(
 
 
 def _add_late(
-    tariff: Tariff, late: dict[tuple[int, int], int], limits: dict[tuple[int, int], list[int]], opening: int, found: dict[Cell, int]
+    tariff: Tariff,
+    late: dict[tuple[int, int], int],
+    limits: dict[tuple[int, int], list[int]],
+    opening: int,
+    found: dict[Cell, int],
 ) -> None:
     """Ladders that the whole period decides: prorated by each price's share (cumulative, half up), or the tier that is reached."""
-    together = sum(milliwh for price, milliwh in late.items() if tariff.versions[price[0]].supply.ladder.scope is not TierScope.PER_PERIOD)
+    together = sum(
+        milliwh for price, milliwh in late.items() if tariff.versions[price[0]].supply.ladder.scope is not TierScope.PER_PERIOD
+    )
     for price, milliwh in late.items():
         ladder, bounds = tariff.versions[price[0]].supply.ladder, limits[price]
         if ladder.whole_quantity:

@@ -38,7 +38,6 @@ LONG_FUNCTIONS: dict[tuple[str, str], int] = {
     ("rating/calls/allowances.py", "spend_allowances"): 86,  # kernels: a call costs, and what it shares is many arrays
     ("meterline/pipeline/call_kernels.py", "place_calls"): 65,
     ("rating/calls/increments.py", "price_call"): 72,
-    ("rating/utility/intervals.py", "_determine"): 75,
 }
 
 # module -> lines it has today.

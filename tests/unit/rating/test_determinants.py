@@ -29,10 +29,14 @@ PEAK = Window("peak", start_us=8 * HOUR_US, end_us=20 * HOUR_US)
 STEP, BLOCK, SLIDING = MeasureKind.STEP, MeasureKind.BLOCK, MeasureKind.SLIDING
 
 
-def book_of(*prices: EnergyPrice, ladder: Ladder | None = None, demand: Sequence[DemandPrice] = (), zone: str = "Europe/Berlin") -> TariffBook:
+def book_of(
+    *prices: EnergyPrice, ladder: Ladder | None = None, demand: Sequence[DemandPrice] = (), zone: str = "Europe/Berlin"
+) -> TariffBook:
     supply = Supply(ladder=ladder or Ladder(), demand=tuple(demand))
     energy = prices or (price("Energy", (0, "0.10")),)
-    version = TariffVersion("1", YEAR[0] - HOUR_US, 2**63 - 1, Rounding("line", "half_up", 2), windows=(PEAK,), energy=energy, supply=supply)
+    version = TariffVersion(
+        "1", YEAR[0] - HOUR_US, 2**63 - 1, Rounding("line", "half_up", 2), windows=(PEAK,), energy=energy, supply=supply
+    )
     return compile_book([Tariff("e", "e", "EUR", zone, ServiceKind.UTILITY, (version,))], span=YEAR)
 
 
@@ -42,7 +46,9 @@ def price(item: str, *tiers: tuple[int, str], window: str | None = None) -> Ener
 
 def demand_of(measure: Measure, window: str | None = None, count: int = 0, distinct_days: bool = False) -> DemandPrice:
     pick = Pick.MEAN_OF_HIGHEST if count else Pick.HIGHEST
-    return DemandPrice("Demand", (Tier(0, 1, KWH, 1),), measure=measure, window=window, pick=pick, count=count or 1, distinct_days=distinct_days)
+    return DemandPrice(
+        "Demand", (Tier(0, 1, KWH, 1),), measure=measure, window=window, pick=pick, count=count or 1, distinct_days=distinct_days
+    )
 
 
 def runs_of(book: TariffBook, *runs: tuple[int, int, list[int]], scale: int = KWH, group: list[int] | None = None) -> MeterRuns:
@@ -149,7 +155,11 @@ def test_blocks_keep_to_the_wall_clock() -> None:
     """Kathmandu is UTC+05:45: an hour's block starts at :15 UTC. Lord Howe moves by half an hour: a cut block is none, and not missing."""
     kathmandu = book_of(demand=[demand_of(Measure(BLOCK, 60))], zone="Asia/Kathmandu")
     start = local("2026-06-01T00:00", "Asia/Kathmandu")
-    found = supply_determinants(kathmandu, runs_of(kathmandu, (start - 3 * QUARTER_US, QUARTER_US, [9, 9, 9, 1, 1, 1, 2])), measures=demand_arrays(kathmandu))[1]
+    found = supply_determinants(
+        kathmandu,
+        runs_of(kathmandu, (start - 3 * QUARTER_US, QUARTER_US, [9, 9, 9, 1, 1, 1, 2])),
+        measures=demand_arrays(kathmandu),
+    )[1]
     assert found.select("peak_milliw", "peak_at", "windows_missing").rows() == [(5 * KWH, start, 0)]
     howe = book_of(demand=[demand_of(Measure(BLOCK, 60))], zone="Australia/Lord_Howe")
     night = local("2026-04-05T01:00", "Australia/Lord_Howe")  # 02:00 becomes 01:30: six quarter-hours read 01
@@ -194,7 +204,12 @@ def test_refused_runs_add_nothing_and_have_a_reason() -> None:
         "ok", "negative_quantity", "ok", "no_tariff_for_subject", "no_rate_at_instant", "quantity_out_of_range"
     ]  # fmt: skip
     assert energy.select("group", "quantity").rows() == [(0, 5 * KWH)]
-    assert demand.select("group", "peak_milliw", "windows_missing").rows() == [(0, 3 * KWH, 1), (1, None, 0), (2, None, 0), (3, None, 1)]
+    assert demand.select("group", "peak_milliw", "windows_missing").rows() == [
+        (0, 3 * KWH, 1),
+        (1, None, 0),
+        (2, None, 0),
+        (3, None, 1),
+    ]
     totals = channel_totals(runs, supply_rows(book, runs), "import")
     assert totals.rows() == [(0, "import", 5 * KWH), (1, "import", 0), (2, "import", 5 * KWH), (3, "import", 0)]
 
@@ -212,7 +227,10 @@ def test_a_running_total_never_wraps() -> None:
     ("broken", "text"),
     [
         ({"start_at": [0, 5 * QUARTER_US]}, "start_at row 1: overlaps the run before it"),
-        ({"step_us": [QUARTER_US, 1_500_000], "start_at": [0, 99 * QUARTER_US]}, "step_us row 1: no step for demand, was 1500000"),
+        (
+            {"step_us": [QUARTER_US, 1_500_000], "start_at": [0, 99 * QUARTER_US]},
+            "step_us row 1: no step for demand, was 1500000",
+        ),
     ],
 )
 def test_demand_is_not_read_from_any_runs(broken: dict[str, list[int]], text: str) -> None:
@@ -245,7 +263,9 @@ def test_ladders_that_cannot_be(ladders: dict[str, object], text: str) -> None:
 
 def test_frames_have_the_columns_that_the_elements_read() -> None:
     book = book_of(demand=[demand_of(Measure(STEP))])
-    energy, demand, _ = supply_determinants(book, runs_of(book, (local("2026-10-06T00:00"), HOUR_US, [1])), measures=demand_arrays(book))
+    energy, demand, _ = supply_determinants(
+        book, runs_of(book, (local("2026-10-06T00:00"), HOUR_US, [1])), measures=demand_arrays(book)
+    )
     ints = dict.fromkeys(("group", "tariff_index", "version_index"), pl.Int32)
     assert energy.schema == ints | {"price_index": pl.Int32, "tier": pl.Int32, "quantity": pl.Int64}
     assert demand.schema == ints | {

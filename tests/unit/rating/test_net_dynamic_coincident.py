@@ -52,7 +52,13 @@ def test_amounts_are_exact_in_128_bits(seed: int) -> None:
     sizes = [rng.randint(1, 30) for _ in range(3)]
     values = [[rng.choice((0, 5, rng.randint(0, 2**44))) for _ in range(size)] for size in sizes]
     prices = [rng.choice((0, -1, rng.randint(-(2**62), 2**62))) for _ in range(40)]
-    frame = pl.DataFrame({"start_at": [START + n * HOUR_US for n in range(40)], "end_at": [START + (n + 1) * HOUR_US for n in range(40)], "price_nano": prices})
+    frame = pl.DataFrame(
+        {
+            "start_at": [START + n * HOUR_US for n in range(40)],
+            "end_at": [START + (n + 1) * HOUR_US for n in range(40)],
+            "price_nano": prices,
+        }
+    )
     runs = runs_of(book_of(), *((START, HOUR_US, of_run) for of_run in values), scale=1, group=[4, 4, 7])
     found = dynamic_amounts(runs, np.zeros(3, dtype=np.uint8), frame, 2)
     exact = [sum(value * price for value, price in zip(of_run, prices, strict=False)) for of_run in values]
@@ -80,7 +86,7 @@ def channels(*pairs: tuple[int, int], step: int = HOUR_US) -> tuple[MeterRuns, M
 )
 def test_net_by_step_and_by_interval(netting_us: int, net: tuple[list[int], list[int]]) -> None:
     found = net_of(*channels((4, 1), (0, 4), (2, 3), (5, 5)), netting_us=netting_us)
-    assert tuple([value for value in side.values.tolist()] for side in found) == net
+    assert tuple(side.values.tolist() for side in found) == net
     book = book_of(price("Peak", (0, "0.1"), window="peak"), price("Off", (0, "0.1")))
     energy = supply_determinants(book, found[0])[0]
     assert energy["quantity"].sum() == sum(net[0]) * KWH, "goes through the same kernel"
