@@ -12,7 +12,7 @@ from rating.importers.cgrates_rows import PlanRows, Row, read_plan_rows
 from rating.importers.cgrates_terms import ANY, Parts, read_parts
 from rating.importers.cgrates_values import count_of, instant_of
 from rating.importers.deck_values import Unreadable
-from rating.importers.findings import Finding, FindingKind, Imported, settled
+from rating.importers.findings import Finding, FindingKind, Imported, nothing_imported, settled
 from rating.importers.yaml_text import yaml_text
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
@@ -77,9 +77,7 @@ def import_cgrates(texts: dict[str, str], options: PlanOptions) -> Imported:
     plan.close()
     findings = [*plan.findings, *_notes(options)]
     if not files:
-        first = sorted(findings, key=lambda one: list(FindingKind).index(one.kind))[:10]
-        said = [Fault(f"{one.file}:{one.line}", one.what, one.was, next_step=one.next_step) for one in first]
-        raise ConfigurationError([Fault("plan", "nothing could be imported", code="nothing_imported"), *said])
+        raise ConfigurationError(nothing_imported("plan", "nothing could be imported", findings))
     return settled(files, findings, plan.accounts)
 
 

@@ -84,6 +84,7 @@ def _header(lines: list[str], delimiters: tuple[str, ...], mapping: Mapping[str,
     by_position = bool(mapping) and all(column.startswith("#") for column in mapping.values())
     names = {column.strip().lower() for column in mapping.values() if not column.startswith("#")}
     best: tuple[int, int, int, str] | None = None
+    nearest: tuple[int, int, str] | None = None
     for index, line in enumerate(lines[:_HEADER_WITHIN]):
         for delimiter in delimiters:
             cells = _cells(line, delimiter)
@@ -93,8 +94,13 @@ def _header(lines: list[str], delimiters: tuple[str, ...], mapping: Mapping[str,
             usable = names <= have if names else {"prefix", "price"} <= roles.keys()
             if usable and (best is None or (score, len(cells)) > (best[0], best[1])):
                 best = (score, len(cells), index, delimiter)
+            near = len(names & have) + len(roles)
+            if near > 1 and (nearest is None or near > nearest[0]):
+                nearest = (near, index, delimiter)
     if best:
         return best[2], best[3]
+    if nearest and names:
+        return nearest[1], nearest[2]  # what is missing there is said by name, with what was meant
     if by_position:
         return -1, max(delimiters, key=lambda delimiter: len(_unnamed(lines, delimiter)))
     widest = max(lines[:_HEADER_WITHIN], key=lambda line: max(line.count(each) for each in delimiters), default="")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeVar
 
 import polars as pl
 
@@ -15,7 +14,6 @@ from rating.importers.findings import Finding, FindingKind
 from schemas.money import NANO
 from schemas.quantities import exact_int
 
-V = TypeVar("V")
 CLOSED, BLOCKED, PRICED = "closed", "blocked", "priced"
 _CHANGES = {
     PRICED: (
@@ -62,10 +60,12 @@ class Unreadable(ValueError):
         self.what, self.next_step = what, next_step
 
 
-def parsed(frame: pl.DataFrame, column: str, file: str, parse: Callable[[str], V]) -> tuple[pl.DataFrame, list[Finding]]:
+def parsed(
+    frame: pl.DataFrame, column: str, file: str, parse: Callable[[str], object], dtype: pl.DataType
+) -> tuple[pl.DataFrame, list[Finding]]:
     """The frame with `column` as values (null where refused), and a finding for each refused row. Each text is read once."""
     texts = frame[column].unique(maintain_order=True).to_list()
-    values: list[V | None] = []
+    values: list[object] = []
     refused: dict[str, Unreadable] = {}
     for text in texts:
         try:
@@ -73,7 +73,7 @@ def parsed(frame: pl.DataFrame, column: str, file: str, parse: Callable[[str], V
         except Unreadable as reason:
             values.append(None)
             refused[text] = reason
-    read = pl.DataFrame({column: texts, "_value": pl.Series(values, strict=True)})
+    read = pl.DataFrame({column: pl.Series(texts, dtype=pl.String), "_value": pl.Series(values, dtype=dtype, strict=True)})
     joined = frame.join(read, on=column, how="left", maintain_order="left")
     bad = joined.filter(pl.col(column).is_in(list(refused))).select("line", column) if refused else joined.head(0)
     findings = [

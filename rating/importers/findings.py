@@ -112,6 +112,16 @@ def settled(files: dict[str, str], findings: Iterable[Finding], rows: dict[str, 
     return Imported(files, every, rows, unit)
 
 
+def nothing_imported(file: str, what: str, findings: Iterable[Finding]) -> list[Fault]:
+    """The faults of a source of which nothing could be imported: the gravest ten reasons, each told once."""
+    bad = sorted((one for one in findings if one.kind not in _ABOUT_NO_ROW), key=lambda one: list(FindingKind).index(one.kind))
+    faults = [
+        Fault(f"{one.file} {one.path}" if one.path else f"{one.file}:{one.line}", one.what, one.was, next_step=one.next_step)
+        for one in bad
+    ]
+    return [Fault(file, what, code="nothing_imported"), *list(dict.fromkeys(faults))[:10]]
+
+
 def report_text(imported: Imported, findings_max: int | None = None) -> str:
     """The report: findings with like ones in one line, then rows in = represented + named."""
     lines: list[str] = []

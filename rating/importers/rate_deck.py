@@ -27,7 +27,7 @@ from rating.importers.deck_values import (
 )
 from rating.importers.deck_versions import ALWAYS, boundaries, deck_versions, one_row_each
 from rating.importers.deck_writing import deck_files
-from rating.importers.findings import Finding, FindingKind, Imported, RowAccount, settled
+from rating.importers.findings import Finding, FindingKind, Imported, RowAccount, nothing_imported, settled
 from schemas.errors import ConfigurationError, Fault
 
 VERSIONS_MAX = 60
@@ -88,7 +88,7 @@ def import_rate_deck(text: str, file: str, options: DeckOptions, said: Sequence[
     """
     table = read_table(text, file, options.mapping, options.delimiter)
     findings = [*said, *_guesses(table, file, options), *(_no_row(file, line, "above the table") for line in table.above)]
-    frame = pl.DataFrame({**table.columns, "line": table.lines}, schema_overrides={"line": pl.Int64})
+    frame = pl.DataFrame({**table.columns, "line": table.lines}, {**dict.fromkeys(table.columns, pl.String), "line": pl.Int64})
     account = RowAccount(rows_in=frame.height + len(table.above))
     frame, set_aside = _table_rows(frame, table, file)
     frame, currency, other = _currency(frame, table, file, options)
@@ -97,7 +97,7 @@ def import_rate_deck(text: str, file: str, options: DeckOptions, said: Sequence[
     versions, hidden, shown = deck_versions(entries, days, file)
     if not versions:
         every = [*findings, *set_aside, *other, *refused, *more, *hidden]
-        raise ConfigurationError(_nothing(file, every))
+        raise ConfigurationError(nothing_imported(file, "no row has a code and a price that are in force", every))
     findings += [*set_aside, *other, *refused, *more, *hidden]
     account.named = {one.line for one in findings if one.line and one.kind not in (FindingKind.NOTE, FindingKind.GUESS)}
     account.represented = shown - account.named
@@ -106,13 +106,6 @@ def import_rate_deck(text: str, file: str, options: DeckOptions, said: Sequence[
 
 def _is_loss(one: Finding) -> bool:
     return one.kind is FindingKind.NOT_REPRESENTED
-
-
-def _nothing(file: str, findings: list[Finding]) -> list[Fault]:
-    """Why nothing at all could be imported: the first refusals say it."""
-    refusals = [one for one in findings if one.kind in (FindingKind.NOT_REPRESENTED, FindingKind.SUPERSEDED)][:10]
-    head = Fault(file, "no row has a code and a price that are in force", next_step="check --map", code="nothing_imported")
-    return [head, *(Fault(f"{file}:{one.line}", one.what, one.was, next_step=one.next_step) for one in refusals)]
 
 
 def _no_row(file: str, line: int, what: str) -> Finding:
@@ -201,21 +194,22 @@ def _values(frame: pl.DataFrame, file: str, options: DeckOptions) -> tuple[pl.Da
     behind = "country_code" in frame.columns
     country = pl.col("country_code") if behind else pl.lit("")
     frame = frame.with_columns(pl.concat_str(country, pl.lit("|"), "prefix").alias("prefix"))
-    readers: dict[str, Callable[[str], object]] = {
-        "prefix": code_reader(options.hyphen, behind),
-        **{name: money_reader(comma) for name in money},
-        **{name: date_reader(options.dates or order) for name in dates},
-        "increment": lambda text: increment_ms(text or options.increment),
-        "first_increment": lambda text: seconds_ms(text) if text else None,
-        "next_increment": lambda text: seconds_ms(text) if text else None,
-        "included": included_s,
+    text, steps, number = pl.String(), pl.List(pl.Int64), pl.Int64()
+    readers: dict[str, tuple[Callable[[str], object], pl.DataType]] = {
+        "prefix": (code_reader(options.hyphen, behind), pl.List(pl.String)),
+        **{name: (money_reader(comma), number) for name in money},
+        **{name: (date_reader(options.dates or order), text) for name in dates},
+        "increment": (lambda cell: increment_ms(cell or options.increment), steps),
+        "first_increment": (lambda cell: seconds_ms(cell) if cell else None, number),
+        "next_increment": (lambda cell: seconds_ms(cell) if cell else None, number),
+        "included": (included_s, number),
     }
     if "change" in frame.columns:
         findings += _remarks(frame, file)
-        readers["change"] = change_of
-    for name, read in readers.items():
+        readers["change"] = (change_of, text)
+    for name, (read, dtype) in readers.items():
         if name in frame.columns:
-            frame, refused = parsed(frame, name, file, read)
+            frame, refused = parsed(frame, name, file, read, dtype)
             findings += refused
     return frame, findings
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rating.importers.deck_values import Unreadable
-from rating.importers.findings import FindingKind, Imported, RowAccount, settled
+from rating.importers.findings import FindingKind, Imported, RowAccount, nothing_imported, settled
 from rating.importers.urdb_demand import USED as DEMAND_FIELDS
 from rating.importers.urdb_demand import read_demand_of
 from rating.importers.urdb_energy import SCHEDULES, read_energy_of, read_export_of
 from rating.importers.urdb_fields import ATTRIBUTES, COMMENTS, CONDITIONS, RateFields, date_of, read_rates
 from rating.importers.yaml_text import yaml_text
-from schemas.errors import ConfigurationError, Fault
+from schemas.errors import ConfigurationError
 
 _PER = {"$/month": "month", "$/day": "day", "$/year": "year"}
 _USED = frozenset(
@@ -73,10 +73,7 @@ def import_urdb(text: str, file: str, options: RateOptions) -> Imported:
         rate.close(set(_USED))
     findings = [one for rate in rates for one in rate.findings]
     if not files:
-        said = [Fault(f"{file} {one.path}", one.what, one.was) for one in findings if one.kind is FindingKind.NOT_REPRESENTED][
-            :10
-        ]
-        raise ConfigurationError([Fault(file, "no rate could be imported", code="nothing_imported"), *said])
+        raise ConfigurationError(nothing_imported(file, "no rate could be imported", findings))
     return settled(files, findings, {file: account}, unit="fields")
 
 
@@ -111,28 +108,24 @@ def _version(rate: RateFields, options: RateOptions) -> _Version | None:
     scope = options.tier_scope or ("shared_chronological" if hourly else "shared_prorated")
     try:
         energy = read_energy_of(rate, scope)
+        windows = dict(energy.windows)
+        demand = read_demand_of(rate, windows)
+        export = read_export_of(rate, energy)
+        fees, minimums = _fees(rate), _minimums(rate)
     except Unreadable as reason:
         rate.find(FindingKind.NOTE, "", "this rate was not imported", reason.what)
         return None
     if energy.has_tiers and len(energy.sells) > 1 and options.tier_scope is None:
-        rate.find(
-            FindingKind.GUESS,
-            "energyratestructure",
-            "tiers over several periods climb by",
-            scope,
-            "say otherwise with --tier-scope",
-        )
-    windows = dict(energy.windows)
-    demand = read_demand_of(rate, windows)
-    export = read_export_of(rate, energy)
+        what = "tiers over several periods climb by"
+        rate.find(FindingKind.GUESS, "energyratestructure", what, scope, "say otherwise with --tier-scope")
     body: dict[str, object] = {"rounding": {"scope": "line", "mode": "half_up", "decimals": options.rounding_decimals}}
     for key, value in (
         ("windows", windows),
         ("energy", energy.element),
         ("demand", demand),
         ("export", export),
-        ("fees", _fees(rate)),
-        ("minimums", _minimums(rate)),
+        ("fees", fees),
+        ("minimums", minimums),
     ):
         if value:
             body[key] = value
@@ -142,15 +135,18 @@ def _version(rate: RateFields, options: RateOptions) -> _Version | None:
 
 def _fees(rate: RateFields) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
-    for name, units in (("fixedchargefirstmeter", rate.get("fixedchargeunits") or "$/month"), ("fixedmonthlycharge", "$/month")):
+    for name, units in (
+        ("fixedchargefirstmeter", str(rate.get("fixedchargeunits") or "$/month")),
+        ("fixedmonthlycharge", "$/month"),
+    ):
         amount = rate.number(name)
         if not amount:
             continue
         if units not in _PER:
-            rate.refuse(name, "a fixed charge per an unknown unit", str(units), " or ".join(_PER))
+            rate.refuse(name, "a fixed charge per an unknown unit", units, " or ".join(_PER))
             continue
         title = "Customer charge" if not found else "Fixed charge"
-        found.append({"name": title, "amount": rate.amount(amount, name), "per": _PER[str(units)]})
+        found.append({"name": title, "amount": rate.amount(amount, name), "per": _PER[units]})
     if rate.number("fixedchargeeaaddl"):
         rate.refuse(
             "fixedchargeeaaddl", "a charge for each further meter", str(rate.get("fixedchargeeaaddl")), "a contract of its own"
@@ -161,7 +157,7 @@ def _fees(rate: RateFields) -> list[dict[str, object]]:
 def _minimums(rate: RateFields) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for name, units in (
-        ("mincharge", rate.get("minchargeunits") or "$/month"),
+        ("mincharge", str(rate.get("minchargeunits") or "$/month")),
         ("minmonthlycharge", "$/month"),
         ("annualmincharge", "$/year"),
     ):
@@ -169,13 +165,13 @@ def _minimums(rate: RateFields) -> list[dict[str, object]]:
         if not amount:
             continue
         if units not in ("$/month", "$/year"):
-            rate.refuse(name, "a minimum per another time than month or year", str(units))
+            rate.refuse(name, "a minimum per another time than month or year", units)
             continue
         if amount < 0:
             rate.refuse(name, "a minimum below zero", str(rate.get(name)))
             continue
         item = "Minimum charge" if not found else f"Minimum charge ({name})"
-        found.append({"item": item, "amount": rate.amount(amount, name), "per": _PER[str(units)], "counts": ["fixed"]})
+        found.append({"item": item, "amount": rate.amount(amount, name), "per": _PER[units], "counts": ["fixed"]})
         rate.find(FindingKind.GUESS, name, "fixed charges count towards the minimum")
     return found
 

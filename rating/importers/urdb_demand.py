@@ -127,7 +127,7 @@ def _entry(
             tiers.append({"from": shown, "price": rate.amount(price, structure, f"{inner}[{number}]")})
             if number < len(period) - 1:
                 most = None if tier.get("max") is None else fraction_of(tier["max"])
-                if most is None or most <= start:
+                if most is None or not start < most < 10**9:
                     raise Unreadable("tiers whose bounds do not rise")
                 start = most
     except Unreadable as reason:

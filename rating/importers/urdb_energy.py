@@ -148,7 +148,7 @@ def _tiers(rate: RateFields, period: list[object], inner: str) -> list[EnergyTie
             note = "the last tier has a bound: its price goes on above it"
             rate.find(FindingKind.NOTE, "energyratestructure", note, f"{tier['max']} {unit}", inner=f"{inner}[{number}]")
         if not last:
-            if most is None or most <= start:
+            if most is None or not start < most < 10**9:
                 raise Unreadable("tiers whose bounds do not rise")
             start = most
     if len({tier.sell for tier in found}) > 1:
@@ -176,7 +176,7 @@ def _plain(value: Fraction) -> str:
 
 def read_export_of(rate: RateFields, energy: EnergyOf) -> dict[str, object] | None:
     """The export element by `dgrules`; without rules there is none, and sell prices are named."""
-    rules = rate.get("dgrules")
+    rules = None if rate.get("dgrules") is None else str(rate.get("dgrules"))
     sells = {price for _, _, price in energy.sells}
     if rules is None:
         if sells != {Fraction(0)}:

@@ -75,7 +75,14 @@ class RateFields:
             return None
 
     def amount(self, value: Fraction, name: str, inner: str = "") -> str:
-        """An amount with at most nine decimals; what binary fractions leave behind them is rounded off and noted."""
+        """An amount with at most nine decimals; what binary fractions leave behind them is rounded off and noted.
+
+        Raises:
+            Unreadable: more than a tariff can say, which is named.
+        """
+        if abs(value) >= 10**9:
+            self.refuse(name, "an amount out of range", _decimal(value), inner=inner)
+            raise Unreadable("an amount out of range")
         nano = round_ratio(value.numerator * NANO, value.denominator, "half_even")
         if Fraction(nano, NANO) != value:
             self.find(FindingKind.NOTE, name, "rounded to nine decimals", f"{_decimal(value)}", inner=inner)
@@ -103,7 +110,8 @@ def _short(value: object) -> str:
 
 
 def _decimal(value: Fraction) -> str:
-    return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+    text = f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def fraction_of(value: object) -> Fraction:
