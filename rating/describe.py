@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 
 from rating.compiled.winners import distinct_rates
+from rating.describe_supply import energy_tier_lines, ladder_lines, metered_kind, named_text, supply_sections
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
 from rating.language.call_terms import Destination, Rate, Rule
 from rating.language.rates_text import quantity_text, rate_lines
+from rating.language.shared_terms import Tax
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import EnergyPrice
 from rating.named_parts import differences, parts_of
@@ -19,7 +21,7 @@ WIDTH = 100
 _KNOWN = frozenset(
     {
         *("label", "effective_from_at", "effective_to_at", "rounding", "priced_at", "windows", "destinations", "rates", "rules"),
-        *("allowances", "discount", "energy", "fees", "taxes"),
+        *("allowances", "discount", "energy", "fees", "taxes", "supply"),
     }
 )
 
@@ -43,12 +45,13 @@ def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[s
         ("Windows", _columns([(window.name, window_text(window)) for window in version.windows])),
         ("Week", _week_lines(tariff, index)),
         *_price_sections(version),
-        ("Energy", [line for price in version.energy for line in _energy_lines(price)]),
+        ("Energy", [*ladder_lines(version), *(line for price in version.energy for line in _energy_lines(price, version))]),
+        *supply_sections(version, tariff.zone),
         ("Destinations", _columns([(to.name, _prefix_text(to)) for to in sorted(version.destinations, key=lambda to: to.name)])),
         ("Allowances", _columns([(each.name, allowance_text(each)) for each in version.allowances])),
         (version.discount.item if version.discount else "", _discount_lines(version)),
         ("Fees", _columns([(fee.name, fee_text(fee)) for fee in version.fees])),
-        ("Taxes", _columns([(tax.name, percent_text(tax.ppm)) for tax in version.taxes])),
+        ("Taxes", _columns([(tax.name, _tax_text(tax)) for tax in version.taxes])),
         ("Other terms", _columns(other_terms(version))),
     )
     for title, entries in sections:
@@ -141,15 +144,16 @@ def _first_price(rate: Rate) -> int:
     return rate.tiers[0].price_nano
 
 
-def _energy_lines(price: EnergyPrice) -> list[str]:
+def _energy_lines(price: EnergyPrice, version: TariffVersion) -> list[str]:
     marks = [f"in {price.window}" if price.window else "", f"weight {price.weight}" if price.weight else ""]
     head = ", ".join(filter(None, marks))
-    lines = []
-    for tier in price.tiers:
-        start = f"from {quantity_text(tier.from_usage, UsageKind.ENERGY)}: " if tier.from_usage else ""
-        lines.append(f"{start}{amount_text(tier.price_nano)} per {quantity_text(tier.per, UsageKind.ENERGY)}")
+    lines = [line.strip() for line in energy_tier_lines(price.tiers, price.basis, metered_kind(version))]
     title = f"{price.item}{f' ({head})' if head else ''}"
     return [f"{title}: {lines[0]}"] if len(lines) == 1 else [title, *(f"  {line}" for line in lines)]
+
+
+def _tax_text(tax: Tax) -> str:
+    return percent_text(tax.ppm) + (f" of {named_text(tax.of)}" if tax.of else "")
 
 
 def _discount_lines(version: TariffVersion) -> list[str]:

@@ -72,7 +72,8 @@ def allowance_text(allowance: Allowance) -> str:
 
 
 def fee_text(fee: Fee) -> str:
-    return f"{amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}"
+    how = ", prorated by 30ths" if fee.thirtieths else ", prorated" if fee.prorate and fee.per != "day" else ""
+    return f"{amount_text(fee.amount_nano)} per {fee.per}{how}"
 
 
 def percent_text(ppm: int) -> str:

@@ -57,7 +57,7 @@ def _rows(path: Path, columns: tuple[str, ...], faults: list[Fault]) -> list[tup
 
 
 def _dynamic_prices(path: Path, faults: list[Fault]) -> pl.DataFrame:
-    """Columns start_at (ISO with an offset), price and perhaps end_at (else an hour later); a price ends where the next starts."""
+    """Columns start_at (ISO with an offset), price and perhaps end_at (else an hour later); the next price ends a price too."""
     found: dict[int, tuple[int | None, int]] = {}
     for where, row in _rows(path, ("start_at", "price"), faults):
         start, price = _instant(row["start_at"], where, faults), _nano(row["price"], where, faults)

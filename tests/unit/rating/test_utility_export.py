@@ -89,7 +89,9 @@ def test_true_up_pays_what_is_left() -> None:
         ENERGY + 'export: {method: net_metering, item: Surplus, true_up: {month: 6, price: "0.03", per: 1 kWh}}\n'
     )
     state = state_of(("credit_quantity", "", JUNE.number - 3, kilo("100")))
-    billed = bill(version, found_of(energy("20"), export=energy("30"), channels=channels(**{"import": "20", "export": "30"})), state=state)
+    billed = bill(
+        version, found_of(energy("20"), export=energy("30"), channels=channels(**{"import": "20", "export": "30"})), state=state
+    )
     assert amounts(billed) == {"Surplus true-up": "-3.30"}
     assert billed.state.is_empty()
 
@@ -97,7 +99,9 @@ def test_true_up_pays_what_is_left() -> None:
 def test_credits_expire_oldest_first() -> None:
     version = version_of(ENERGY + "export: {method: net_metering, item: Surplus, expires_months: 3}\n")
     state = state_of(*(("credit_quantity", "", JUNE.number - back, kilo("10")) for back in (4, 3, 1)))
-    billed = bill(version, found_of(energy("12"), export=energy("0"), channels=channels(**{"import": "12", "export": "0"})), state=state)
+    billed = bill(
+        version, found_of(energy("12"), export=energy("0"), channels=channels(**{"import": "12", "export": "0"})), state=state
+    )
     assert billed.lines.select("detail", "quantity").rows() == [("carried", kilo("8")), ("expired", kilo("10"))]
     assert billed.state.select("period", "value").rows() == [(JUNE.number - 1, kilo("8"))]
 

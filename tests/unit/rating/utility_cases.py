@@ -114,7 +114,7 @@ def carried(billed: UtilityBill, topic: str) -> int:
 def plain(price: str, *more: tuple[str, str]) -> str:
     """An `energy` element with one price, and others by window."""
     rows = [("Energy", price), *more]
-    return "energy: {prices: [" + ", ".join(f"{{item: {item}, price: \"{at}\", per: 1 kWh}}" for item, at in rows) + "]}\n"
+    return "energy: {prices: [" + ", ".join(f'{{item: {item}, price: "{at}", per: 1 kWh}}' for item, at in rows) + "]}\n"
 
 
 def nano(text: str) -> int:
