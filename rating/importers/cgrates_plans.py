@@ -17,6 +17,7 @@ from rating.language.tariff_reader import read_tariff
 from rating.language.written_values import WEIGHT_MAX
 from rating.language.yaml_places import compose_file
 from rating.tariff_checks import level_rule_faults
+from rating.tariff_winners import tariff_winners
 from schemas.errors import Fault
 from schemas.quantities import UsageKind
 
@@ -176,4 +177,5 @@ def _level_faults(found: PlanRules, zone: str) -> list[Fault]:
     place = compose_file(text, "rating plan", faults)
     tariff = read_tariff(place, Path()) if place else None
     assert tariff is not None and not faults, f"an importer wrote a tariff that cannot be read: {faults[:3]}"
-    return level_rule_faults(tariff)
+    winners = tariff_winners(tariff)
+    return [] if winners is None else level_rule_faults(winners)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.compiled.prefixes import compile_prefixes
+from rating.compiled.prefix_table import compile_prefixes
 from rating.compiled.timeline import Timeline, compile_timeline
 from rating.compiled.winners import energy_candidates, resolve
 from rating.language.tariff import Tariff, TariffVersion
