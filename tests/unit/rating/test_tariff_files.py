@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rating.describe import describe_tariff
+from rating.describe import WIDTH, describe_tariff
 from rating.tariff_files import check_tariff, load_tariff, load_tariffs
 from schemas.errors import ConfigurationError
 from schemas.quantities import UsageKind
@@ -61,10 +61,11 @@ def test_the_examples_load_without_warnings() -> None:
     assert [check_tariff(path) for path in paths] == [[]] * len(paths)
 
 
-@pytest.mark.parametrize("name", ["mobile_plus", "power_blocks"])
+@pytest.mark.parametrize("name", ["mobile_plus", "power_blocks", "power_tou", "wholesale"])
 def test_show(name: str) -> None:
     text = describe_tariff(load_tariff(GOLDEN / "tariffs" / f"{name}.yaml"))
     assert text == (GOLDEN / "shown" / f"{name}.txt").read_text()
+    assert max(map(len, text.splitlines())) <= WIDTH
 
 
 def test_warnings(tmp_path: Path) -> None:
