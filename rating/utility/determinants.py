@@ -184,7 +184,7 @@ def supply_determinants(
         energy: [group i32, tariff_index i32, version_index i32, price_index i32, tier i32, quantity i64 milliwatt-hours].
         demand: [group i32, tariff_index i32, version_index i32, demand_index i32, rank i32, peak_milliw i64, peak_at i64,
         windows_missing i64]: ranks 1 ... `highest` of each measure, ties earliest first; peak_at is the window's start.
-        Without any window rank 1 has no peak (null): windows_missing says whether some were expected, or the price was out of force (0).
+        Without any window rank 1 has no peak (null); windows_missing is 0 where the price was out of force.
         refused: u1[runs], Reason; refused runs add nothing.
     """
     found = supply_rows(book, runs, measures=measures, ladders=ladders, period=period)

@@ -49,7 +49,7 @@ def dynamic_amounts(runs: MeterRuns, refused: np.ndarray, prices: pl.DataFrame, 
 
     Args:
         runs: sorted by group, of values that `supply_rows` has checked; refused: u1[runs], its status.
-        prices: [start_at i64, end_at i64 (microseconds UTC), price_nano i64] in order of time, not overlapping; negative ones too.
+        prices: [start_at i64, end_at i64 (microseconds UTC), price_nano i64] in order of time; negative ones too.
     Returns:
         [group i32, dynamic_index i32, quantity i64 milliwatt-hours, numerator Int128 (milliwatt-hours x nano-units),
         steps_missing i32]: steps that start where no price holds, or last beyond it; such a group has no amount. Groups of

@@ -1,7 +1,8 @@
 """Interval energy by run and price item, and the amount of a line: what the close explains a meter day by.
 
-An interval belongs to the price where it starts, also where it straddles a window or a version. Of a ladder that only the whole
-period decides (prorated, whole quantity) a run shows its energy in the first tier; `supply_determinants` gives the group's tiers.
+An interval belongs to the price where it starts, also where it straddles a window or a version. Where only the whole period
+decides the tiers of a price (prorated, whole quantity), the group's tiers are handed out to its runs in order of time: runs always
+sum to what is billed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rating.compiled.book import TariffBook
+from rating.compiled.book import I32, I64, TariffBook
+from rating.compiled.ladders import PRORATED
 from rating.language.shared_terms import Rounding
-from rating.utility.determinants import supply_rows
-from rating.utility.meter_runs import meter_runs
+from rating.utility.determinants import EnergyRows, supply_rows
+from rating.utility.meter_runs import MeterRuns, meter_runs
+from schemas.errors import Fault, MeterlineError
 from schemas.money import round_ratio
+from schemas.quantities import INT64_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,41 @@ def determine_intervals(
         count=count, values=values,
     )  # fmt: skip
     found = supply_rows(book, runs, by_group=False)
-    energy = found.energy
-    return Determinants(energy.run.copy(), energy.item.copy(), energy.quantity.copy(), found.refused)
+    run, item, quantity = found.energy.run, found.energy.item, found.energy.quantity
+    late = np.repeat(book.energy_mode >= PRORATED, np.diff(book.energy_first_item))
+    if late[item].any():
+        run, item, quantity = _handed_out(book, runs, late, found.energy, supply_rows(book, runs).energy)
+    return Determinants(run.copy(), item.copy(), quantity.copy(), found.refused)
+
+
+def _handed_out(
+    book: TariffBook, runs: MeterRuns, late: npt.NDArray[np.bool_], of_run: EnergyRows, of_group: EnergyRows
+) -> tuple[I32, I32, I64]:
+    """Rows of runs with the tiers of their group. late: [items]
+
+    Both sides, in order of (ladder, price), lie on one line of milliwatt-hours; where their ends cut it, the pieces are the rows.
+    """
+    change = (runs.group[1:] != runs.group[:-1]) | (runs.tariff_index[1:] != runs.tariff_index[:-1])
+    ladder = np.concatenate([[0], np.cumsum(change)])
+    price = np.repeat(np.arange(len(book.energy_mode)), np.diff(book.energy_first_item))
+    ends, rows = [], []
+    for found in (of_run, of_group):
+        own = np.flatnonzero(late[found.item])
+        own = own[np.lexsort((found.item[own], found.run[own], price[found.item[own]], ladder[found.run[own]]))]
+        if sum(found.quantity[own].tolist()) > INT64_MAX:
+            raise MeterlineError(
+                Fault("determine_intervals", "more energy than a batch can hold", next_step="bill fewer at a time")
+            )
+        ends.append(np.cumsum(found.quantity[own]))
+        rows.append(own)
+    cuts = np.unique(np.concatenate(ends))
+    at_run, at_group = (own[np.searchsorted(end, cuts)] for own, end in zip(rows, ends, strict=True))
+    plain = ~late[of_run.item]
+    run = np.concatenate([of_run.run[plain], of_run.run[at_run]])
+    item = np.concatenate([of_run.item[plain], of_group.item[at_group]])
+    quantity = np.concatenate([of_run.quantity[plain], np.diff(cuts, prepend=0)])
+    order = np.lexsort((item, run))
+    return run[order], item[order], quantity[order]
 
 
 def line_amount_nano(quantity_milliwh: int, price_nano: int, per: int, rounding: Rounding) -> int:

@@ -16,7 +16,8 @@ from rating.language.shared_terms import Rounding, ServiceKind, Tier
 from rating.language.supply_terms import Supply
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import DemandPrice, EnergyPrice, Ladder, Measure, MeasureKind, Pick, TierScope
-from rating.utility.determinants import supply_determinants
+from rating.utility.determinants import supply_determinants, supply_rows
+from rating.utility.intervals import determine_intervals
 from rating.utility.meter_runs import meter_runs
 from rating.utility.run_ladders import run_ladders
 from tests.properties.test_rating_calls import a_window
@@ -183,3 +184,27 @@ def test_bounds_of_a_group_are_used_as_given(seed: int) -> None:
     expected = energy_of(case.tariff, case.steps, bounds=dict(zip(places, bounds, strict=True)))
     columns = energy.select("version_index", "price_index", "tier", "quantity")
     assert {(v, p, t): q for v, p, t, q in columns.iter_rows()} == expected
+
+
+@settings(max_examples=40, deadline=None, print_blob=True)
+@given(st.integers(0, 2**32 - 1))
+def test_runs_sum_to_what_their_group_is_billed(seed: int) -> None:
+    """Also where only the whole period decides the tiers: each run keeps its energy, each item of the group its own."""
+    rng = Random(seed)
+    case = a_case(rng, gaps=True)
+    book = compile_book([case.tariff], span=YEAR)
+    lengths = [len(values) for _, values in case.parts]
+    groups = [n >= len(lengths) // 2 for n in range(len(lengths))]
+    columns = {
+        "tariff_index": [0] * len(lengths), "start_at": [start for start, _ in case.parts], "step_us": [case.step] * len(lengths),
+        "first_value": np.cumsum([0, *lengths])[:-1], "count": lengths, "values": [v for _, part in case.parts for v in part],
+    }  # fmt: skip
+    runs = determine_intervals(book, ladder_group=groups, **columns)
+    found = supply_rows(book, meter_runs(book, group=groups, **columns)).energy
+    whole = pl.DataFrame({"group": np.array(groups)[found.run], "item": found.item, "quantity": found.quantity})
+    parts = pl.DataFrame({"group": np.array(groups)[runs.run_index], "item": runs.item_index, "quantity": runs.quantity_milliwh})
+    assert parts.group_by("group", "item").agg(pl.col("quantity").sum()).sort("group", "item").equals(whole.sort("group", "item"))
+    by_run = np.zeros(len(lengths), dtype=np.int64)
+    np.add.at(by_run, runs.run_index, runs.quantity_milliwh)
+    assert by_run.tolist() == [sum(values) for _, values in case.parts]
+    assert (runs.quantity_milliwh > 0).all()
