@@ -1,4 +1,7 @@
-"""Demand measures of tariffs as arrays: how each demand price reads power from steps, and in which patterns it is in force."""
+"""Demand measures of tariffs as arrays: how each demand price reads power from steps, and in which patterns it is in force.
+
+The codes are frozen into kernels; naming `schemas.kernels` here puts this file into the digest of the kernel cache.
+"""
 
 from __future__ import annotations
 

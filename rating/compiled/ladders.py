@@ -1,4 +1,7 @@
-"""How the tiers of each energy price are climbed, as codes for the kernels, and which price of a version an item belongs to."""
+"""How the tiers of each energy price are climbed, as codes for the kernels, and which price of a version an item belongs to.
+
+The codes are frozen into kernels; naming `schemas.kernels` here puts this file into the digest of the kernel cache.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Interval energy by run and price item, and the amount of a line: what the close explains a meter day by.
 
 An interval belongs to the price where it starts, also where it straddles a window or a version. Where only the whole period
-decides the tiers of a price (prorated, whole quantity), the group's tiers are handed out to its runs in order of time: runs always
-sum to what is billed.
+decides the tiers of a price (prorated, whole quantity), the group's tiers are handed out to its runs in order of time: runs
+always sum to what is billed.
 """
 
 from __future__ import annotations
