@@ -76,7 +76,7 @@ def _walk(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64]) -
             total = 0  # a change of tariff starts the ladder again
             continue
         place = book.timelines.place_of(0, int(usage.start_at[row]))
-        price = int(book.winner[book.energy_cell[0] + book.timelines.segment[place, 1]]) if place >= 0 else -1
+        price = int(book.energy_winner[book.energy_cell[0] + book.timelines.segment[place, 1]]) if place >= 0 else -1
         if price < 0 or left > INTERVAL_MAX:
             status[run] = Reason.NO_RATE_AT_INSTANT if price < 0 else Reason.QUANTITY_OUT_OF_RANGE
             continue

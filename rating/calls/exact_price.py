@@ -65,7 +65,7 @@ def exact_price(
     place = book.timelines.place_of(tariff, start_at)
     if place < 0:
         return ExactPrice(Reason.NO_RATE_AT_INSTANT)
-    rule = _winner(book, cell, place)
+    rule = book.rule_at(cell, place)
     if rule < 0:
         return ExactPrice(Reason.NO_RATE_FOR_DESTINATION if rule == NO_RATE_FOR_DESTINATION else Reason.NO_RATE_AT_INSTANT)
     at_start, by_start = rule, bool(book.rule_rows[rule, 0] & BY_START)
@@ -79,7 +79,7 @@ def exact_price(
         if not by_start:
             while elapsed >= _elapsed_at(book, place, start_at):
                 place += 1
-            rule = _winner(book, cell, place)
+            rule = book.rule_at(cell, place)
             if rule < 0:
                 return ExactPrice(Reason.NO_RATE_AT_INSTANT)
             border = min(border, _border(book, cell, place, start_at, quantity))
@@ -111,19 +111,15 @@ def _one_rule(
     return elapsed, total
 
 
-def _winner(book: TariffBook, cell: int, place: int) -> int:
-    return int(book.winner[cell + book.timelines.segment[place, 1]])
-
-
 def _elapsed_at(book: TariffBook, place: int, start_at: int) -> int:
     return (int(book.timelines.segment[place, 0]) - start_at + 999) // 1000
 
 
 def _border(book: TariffBook, cell: int, place: int, start_at: int, quantity: int) -> int:
     """The elapsed usage at which another rule wins; it is of interest up to `quantity` only."""
-    rule = _winner(book, cell, place)
+    rule = book.rule_at(cell, place)
     border = _elapsed_at(book, place, start_at)
-    while border < quantity and place + 1 < len(book.timelines.segment) and _winner(book, cell, place + 1) == rule:
+    while border < quantity and place + 1 < len(book.timelines.segment) and book.rule_at(cell, place + 1) == rule:
         place += 1
         border = _elapsed_at(book, place, start_at)
     return border

@@ -157,7 +157,7 @@ def explain_call(
     node = node_of_number(np.uint64(called_number), book.prefixes.top, book.prefixes.sub)
     cell = int(book.cell_of[tariff_index * CALL_KIND_COUNT + of, node])
     place = book.timelines.place_of(tariff_index, start_at)
-    rule = int(book.winner[cell + book.timelines.segment[place, 1]]) if place >= 0 else -1
+    rule = book.rule_at(cell, place) if place >= 0 else -1
     if rule < 0:
         reason = Reason.NO_RATE_FOR_DESTINATION if rule == NO_RATE_FOR_DESTINATION else Reason.NO_RATE_AT_INSTANT
         return CallExplanation(book, *usage, reason)
@@ -166,7 +166,7 @@ def explain_call(
         room = written
         shown = np.zeros((room, 6), dtype=np.int64)
         status, total, elapsed, written = price_call(
-            book.timelines.segment, book.winner, book.rule_rows, book.rule_words,
+            book.timelines.segment, book.choices, book.rule_rows, book.rule_words,
             place, cell, rule, start_at, quantity, 0, True, shown,
         )  # fmt: skip
     if status == NEEDS_EXACT:

@@ -102,7 +102,7 @@ def _rate_part(book: TariffBook, columns: list[npt.NDArray[np.int64]], rated: Ra
     lines, prefixes = book.timelines, book.prefixes
     exact: int = rate_rows(
         *(column[part] for column in columns), *book.span, lines.index, lines.segment, prefixes.top, prefixes.sub,
-        book.cell_of, book.winner, book.rule_rows, book.step_rows, book.scale_rows, book.rule_words,
+        book.cell_of, book.choices, book.rule_rows, book.step_rows, book.scale_rows, book.rule_words,
         rated.charge_nano[part], rated.charged_quantity[part], rated.rule_index[part], rated.status[part],
         np.empty((4, BLOCK), dtype=np.int32), np.empty((0, 6), dtype=np.int64), len(book.tariff_ids),
     )  # fmt: skip

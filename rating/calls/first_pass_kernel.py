@@ -12,6 +12,7 @@ import numpy as np
 
 from rating.calls.increments import NEEDS_EXACT, U_LOW, price_call, rounded_steps
 from rating.compiled.book import INDEX_BITS
+from rating.compiled.choice_kernels import rule_at
 from rating.compiled.prefixes import match_block
 from rating.compiled.reciprocals import quotient
 from rating.compiled.rule_layout import BY_START, RULE_WORDS, SCALE_SHIFT, SCALE_WORDS, SHORT, STEP_WORDS
@@ -38,7 +39,7 @@ _SCALE_SHIFT = np.uint64(SCALE_SHIFT)
 @kernel()
 def rate_rows(  # type: ignore[no-untyped-def]
     tariff_index, kind, called_number, start_at, quantity,
-    span_start, span_end, steps, segment, top, sub, cell_of, winner, rule_rows, step_rows, scale_rows, words,
+    span_start, span_end, steps, segment, top, sub, cell_of, choices, rule_rows, step_rows, scale_rows, words,
     charge_nano, charged_quantity, rule_index, status, block, nothing, tariff_count,
 ):  # fmt: skip
     """Price each record. All inputs [n]; arrays of the book as in `book`; block: i4[4, BLOCK] scratch, nothing: i8[0, 6].
@@ -54,7 +55,7 @@ def rate_rows(  # type: ignore[no-untyped-def]
             return -1
         match_block(called_number, first, rows, top, sub, node, waiting)
         _find_cells(tariff_index, kind, start_at, first, rows, span_start, span_end, steps, cell_of, node, cell, place)
-        _find_rules(start_at, first, rows, span_end, ends, winner, cell, place, rule_index)
+        _find_rules(start_at, first, rows, span_end, ends, choices, cell, place, rule_index)
         for j in range(rows):
             i = np.uint64(first + j)
             used, at = quantity[i], start_at[i]
@@ -75,7 +76,7 @@ def rate_rows(  # type: ignore[no-untyped-def]
             total, elapsed = 0, 0
             if refused == 0:
                 refused, total, elapsed, _ = price_call(
-                    segment, winner, rule_rows, words, here, np.int64(cell[np.uint64(j)]), rule, at, used, 0, True, nothing
+                    segment, choices, rule_rows, words, here, np.int64(cell[np.uint64(j)]), rule, at, used, 0, True, nothing
                 )
                 exact += refused == NEEDS_EXACT
             status[i] = refused
@@ -100,7 +101,7 @@ def _find_cells(
     tariff_index: Any, kind: Any, start_at: Any, first: Any, rows: Any, span_start: Any, span_end: Any,
     steps: Any, cell_of: Any, node: Any, cell: Any, place: Any,
 ) -> None:  # fmt: skip
-    """The row of `winner` for number, tariff and kind, and a segment at or before the start; both for any row whatever."""
+    """The record of `choices` for number, tariff and kind, and a segment at or before the start; both for any row whatever."""
     flat_steps, flat_cells = steps.ravel(), cell_of.ravel()
     step_count, node_count = steps.shape[1], cell_of.shape[1]
     for j in range(rows):
@@ -113,7 +114,7 @@ def _find_cells(
 
 @tight_kernel
 def _find_rules(
-    start_at: Any, first: Any, rows: Any, span_end: Any, ends: Any, winner: Any, cell: Any, place: Any, rule_index: Any
+    start_at: Any, first: Any, rows: Any, span_end: Any, ends: Any, choices: Any, cell: Any, place: Any, rule_index: Any
 ) -> None:
     """The segment of each start, and the rule there."""
     for j in range(rows):
@@ -123,7 +124,7 @@ def _find_rules(
         while at >= ends[np.uint64(here + here)]:
             here += 1
         place[k] = here
-        rule_index[i] = winner[np.uint64(np.int64(cell[k]) + ends[np.uint64(here + here + 1)])]
+        rule_index[i] = rule_at(choices, cell[k], ends[np.uint64(here + here + 1)])
 
 
 @tight_kernel

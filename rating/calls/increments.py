@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rating.compiled.choice_kernels import rule_at
 from rating.compiled.rule_layout import BY_START, CAP, FREE_CAP, MINIMUM, MODE_BITS, TIERS
 from schemas.kernels import inline_kernel
 from schemas.kernels_inlined import tight_kernel
@@ -57,7 +58,7 @@ def elapsed_at(instant: int, start_at: int) -> int:
 @inline_kernel
 def price_call(
     segment: I64,
-    winner: I32,
+    choices: I32,
     rule_rows: I64,
     words: I64,
     place: int,
@@ -92,14 +93,14 @@ def price_call(
         if not by_start:
             while elapsed >= elapsed_at(segment[place, 0], start_at):
                 place += 1
-            rule = np.int64(winner[cell + segment[place, 1]])
+            rule = rule_at(choices, cell, segment[place, 1])
             if rule < 0:
                 return _NO_RATE_AT_INSTANT, 0, 0, 0
             if quantity > rule_rows[rule, 2]:
                 return NEEDS_EXACT, 0, 0, 0
             last = place
             border = elapsed_at(segment[last, 0], start_at)
-            while border < quantity and winner[cell + segment[last + 1, 1]] == rule:
+            while border < quantity and rule_at(choices, cell, segment[last + 1, 1]) == rule:
                 last += 1
                 border = elapsed_at(segment[last, 0], start_at)
             border = min(border, quantity)

@@ -92,7 +92,7 @@ def discount_calls(
         np.array([int(one.kind) for one in of], dtype=np.int64), np.array([one.block for one in of], dtype=np.int64),
         np.array([one.scope == "group" for one in of], dtype=np.bool_), book.allowance_match,
         book.span[0], book.span[1], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub,
-        book.cell_of, book.winner, book.rule_rows, book.scale_rows, book.rule_words, INDEX_BITS,
+        book.cell_of, book.choices, book.rule_rows, book.scale_rows, book.rule_words, INDEX_BITS,
         net, units, allowance, covered,
     )  # fmt: skip
     if exact:

@@ -88,8 +88,8 @@ class Timelines:
 class TariffBook:
     """Several tariffs compiled together, for usage that starts in `[span[0], span[1])`.
 
-    `tariff_index` is the position in `tariff_ids` (sorted). `cell_of[tariff * 3 + kind, node] + pattern column` is a place in
-    `winner`, which holds a rule index, -1 (no rate at this instant) or -2 (no rate for this destination).
+    `tariff_index` is the position in `tariff_ids` (sorted). `cell_of[tariff * 3 + kind, node]` is the place of a record in
+    `choices` (see there); `rule_at` gives a rule index, -1 (no rate at this instant) or -2 (no rate for this destination).
     """
 
     span: tuple[int, int]
@@ -100,13 +100,14 @@ class TariffBook:
     patterns: tuple[tuple[Pattern, ...], ...]  # [tariffs][pattern columns]
     prefixes: PrefixTable
     cell_of: I32
-    winner: I32
+    choices: I32
     rules: tuple[BookRule, ...]
     rule_rows: I64  # [rules, 8], see rule_layout
     step_rows: I64  # [steps, 4], see rule_layout
     scale_rows: I64  # [scales, 5], see rule_layout
     rule_words: I64  # see rule_layout
-    energy_cell: I32  # [tariffs]: cell + pattern column -> winner -> an energy price
+    energy_winner: I32  # an energy price, -1 or -2
+    energy_cell: I32  # [tariffs]: cell + pattern column is a place in energy_winner
     energy_first_item: I32  # [energy prices + 1]
     energy_items: tuple[EnergyItem, ...]
     energy_from: I64  # [items] lower bound in milliwh
@@ -122,6 +123,11 @@ class TariffBook:
     def tariff_index(self, tariff_id: str) -> int:
         """The index of a tariff, -1 where the book has none of this id."""
         return self.index_of.get(tariff_id, -1)
+
+    def rule_at(self, cell: int, place: int) -> int:
+        """The rule of a cell in a segment; kernels do the same by `choice_kernels.rule_at`."""
+        offset = self.choices[self.choices[cell] + self.timelines.segment[place, 1]]
+        return int(self.choices[cell + offset])
 
     def discount_item(self, rule_index: int) -> str:
         """The bill label of the discount ladder that records of a rule climb, empty for none."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
+from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
 from rating.compiled.prefix_table import PrefixTable, compile_prefixes
@@ -54,6 +55,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         build.add(tariff, compile_timeline(tariff, span[0], span[1] + _TAIL_US))
     build.refuse_level()
     arrays = rule_arrays(build.rules, build.ladder_of)
+    cells = build.cells or build.no_cells()
     discount_tiers = [(tier.from_nano, tier.ppm) for _, _, ladder in build.discounts for tier in ladder.tiers]
     return TariffBook(
         span=span,
@@ -63,13 +65,14 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         timelines=_timelines(build.timelines, span),
         patterns=tuple(patterns for _, patterns in build.timelines),
         prefixes=prefixes,
-        cell_of=_cells(build.cells, len(prefixes.prefixes)),
-        winner=np.concatenate([*build.winners, np.full(1, NO_RATE_FOR_DESTINATION, dtype=np.int32)]),
+        cell_of=np.array(cells, dtype=np.int32),
+        choices=np.concatenate(build.choices),
         rules=tuple(build.rules),
         rule_rows=arrays.rows,
         step_rows=arrays.steps,
         scale_rows=arrays.scales,
         rule_words=arrays.words,
+        energy_winner=np.concatenate([np.full(1, NO_RATE_FOR_DESTINATION, dtype=np.int32), *build.energy_winners]),
         energy_cell=np.array(build.energy_cells, dtype=np.int32),
         energy_first_item=np.array(build.energy_first, dtype=np.int32),
         energy_items=tuple(build.energy_items),
@@ -92,8 +95,9 @@ class _Building:
         self.prefixes = prefixes
         self.timelines: list[tuple[Timeline, tuple[Pattern, ...]]] = []
         self.cells: list[npt.NDArray[np.int64]] = []
-        self.winners: list[I32] = []
-        self.winner_count = 0
+        self.choices: list[I32] = []
+        self.choice_count = 0
+        self.energy_winners: list[I32] = []
         self.rules: list[BookRule] = []
         self.ladder_of: list[int] = []
         self.energy_cells: list[int] = []
@@ -109,27 +113,34 @@ class _Building:
         self.timelines.append((timeline, patterns))
         ladders = self._add_discounts(tariff)
         rows = rule_rows(tariff)
-        prices = price_numbers(rows)
+        prices, rules = price_numbers(rows), rule_numbers(rows)
         first = len(self.rules)
         for kind in list(UsageKind)[:CALL_KIND_COUNT]:
             found = {
                 index: call_candidates(version, index, kind, rows, self.prefixes.node_of)
                 for index, version in enumerate(tariff.versions)
             }
-            winners, level = resolve(found, patterns, self.prefixes, prices)
+            choices, level = choose(found, patterns, self.prefixes, prices, rules)
             self._note_level(tariff, level, rows)
-            self._add_winners(np.where(winners >= 0, winners + first, winners).astype(np.int32))
+            self._add_choices(choices, first)
         self.rules += [_book_rule(tariff, row) for row in rows]
         self.ladder_of += [ladders[row.version] for row in rows]
         self._add_energy(tariff, patterns)
         self._add_allowances(tariff)
 
-    def _add_winners(self, winners: I32) -> None:
-        """One cell for each distinct row of [nodes, patterns]."""
-        distinct, cell = np.unique(winners, axis=0, return_inverse=True)
-        self.cells.append(self.winner_count + cell.reshape(-1) * winners.shape[1])
-        self.winners.append(distinct.ravel())
-        self.winner_count += distinct.size
+    def _add_choices(self, choices: Choices, first: int) -> None:
+        """The next cells; rule rows of the tariff count from `first` on in the book."""
+        cells, words = choices.words(self.choice_count, first)
+        self.cells.append(cells)
+        self.choices.append(words)
+        self.choice_count += len(words)
+
+    def no_cells(self) -> list[npt.NDArray[np.int64]]:
+        """A book without tariffs has rows that price nothing, since kernels look before they decide."""
+        nothing = dense_choices(np.full((len(self.prefixes.prefixes), 1), NO_RATE_FOR_DESTINATION, dtype=np.int32))
+        for _ in range(CALL_KIND_COUNT):
+            self._add_choices(nothing, 0)
+        return self.cells
 
     def _add_energy(self, tariff: Tariff, patterns: tuple[Pattern, ...]) -> None:
         found = {}
@@ -140,13 +151,15 @@ class _Building:
                     self.energy_items += energy_items_of(tariff, version, price)
                     self.energy_first.append(len(self.energy_items))
         level_price = np.arange(len(self.energy_first), dtype=np.int64)
-        winners, level = resolve(found, patterns, compile_prefixes(()), level_price)
+        level: list[Level] = []
+        winners = np.full((1, len(patterns)), NO_RATE_FOR_DESTINATION, dtype=np.int32)
+        if found:
+            winners, level = resolve(found, patterns, compile_prefixes(()), level_price)
         for clash in level:
             items = [self.energy_items[self.energy_first[row]].item for row in clash.rows]
             self.faults.append(Fault(f"tariff {tariff.tariff_id}", f"energy prices {items[0]!r} and {items[1]!r} are ambiguous"))
-        self.energy_cells.append(self.winner_count)
-        self.winners.append(winners[0])
-        self.winner_count += winners.shape[1]
+        self.energy_cells.append(1 + sum(len(each) for each in self.energy_winners))
+        self.energy_winners.append(winners[0])
 
     def _add_allowances(self, tariff: Tariff) -> None:
         for version in tariff.versions:
@@ -203,11 +216,6 @@ def _match_lengths(
         low, high = np.searchsorted(table.length, [length, length + 1])
         own[low:high] = np.where(own[low:high] > 0, own[low:high], own[table.parent[low:high]])
     return own
-
-
-def _cells(cells: list[npt.NDArray[np.int64]], nodes: int) -> I32:
-    """[tariffs * 3, nodes]; a book without tariffs has rows that price nothing, since kernels look before they decide."""
-    return np.array(cells or np.zeros((CALL_KIND_COUNT, nodes)), dtype=np.int32)
 
 
 def _timelines(found: list[tuple[Timeline, tuple[Pattern, ...]]], span: tuple[int, int]) -> Timelines:

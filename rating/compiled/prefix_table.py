@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from schemas.numbers import DIGITS_MAX
+
 ROOT_NODE = 0  # the prefix of length 0, which every number has
 TOP_DIGITS = 5
+U_ALL = np.uint64(2**64 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +32,58 @@ class PrefixTable:
 
 def compile_prefixes(prefixes: Iterable[str]) -> PrefixTable:
     """The table of a set of digit strings; the empty prefix is always in it."""
-    ordered = tuple(sorted({"", *prefixes}, key=lambda prefix: (len(prefix), prefix)))
-    node_of = {prefix: node for node, prefix in enumerate(ordered)}
-    parent = [_parent(prefix, node_of) for prefix in ordered]
+    ordered = tuple(sorted(sorted({"", *prefixes}), key=len))
+    length = np.fromiter(map(len, ordered), dtype=np.int32, count=len(ordered))
+    packed = _packed(ordered, length)
+    node_of = dict(zip(ordered, range(len(ordered)), strict=True))
+    top, sub = _tables(packed, length)
+    return PrefixTable(ordered, node_of, _parents(packed, length), length, top, sub)
+
+
+def _packed(ordered: tuple[str, ...], length: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
+    """Digits as left-justified nibbles, filled with zeros: within one length in the order of the texts."""
+    texts = np.array(ordered, dtype=f"S{DIGITS_MAX + 1}").view(np.uint8).reshape(len(ordered), DIGITS_MAX + 1)
+    packed = np.zeros(len(ordered), dtype=np.uint64)
+    for place in range(DIGITS_MAX):
+        digit = np.where(place < length, texts[:, place] - np.uint8(48), np.uint8(0)).astype(np.uint64)
+        packed |= digit << np.uint64(60 - 4 * place)
+    return packed
+
+
+def _of_length(length: npt.NDArray[np.int32], digits: int) -> slice:
+    low, high = np.searchsorted(length, [digits, digits + 1])
+    return slice(int(low), int(high))
+
+
+def _parents(packed: npt.NDArray[np.uint64], length: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    parent = np.full(len(packed), ROOT_NODE, dtype=np.int32)
+    for shorter in range(1, DIGITS_MAX):  # the longest is entered last
+        of = _of_length(length, shorter)
+        if of.start == of.stop:
+            continue
+        head = packed[of.stop :] & (U_ALL << np.uint64(64 - 4 * shorter))
+        place = np.minimum(np.searchsorted(packed[of], head), of.stop - of.start - 1)
+        parent[of.stop :] = np.where(packed[of][place] == head, of.start + place, parent[of.stop :])
+    return parent
+
+
+def _tables(packed: npt.NDArray[np.uint64], length: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """(top, sub): digit by digit, so that shorter prefixes are entered before a subtable copies what they left."""
     top = np.zeros(16**TOP_DIGITS, dtype=np.int32)
+    for digits in range(1, TOP_DIGITS + 1):
+        of = _of_length(length, digits)
+        at = (packed[of] >> np.uint64(64 - 4 * digits)).astype(np.int64)
+        top.reshape(16**digits, -1)[at] = np.arange(of.start, of.stop, dtype=np.int32)[:, None]
     subs: list[npt.NDArray[np.int32]] = []
-    for node, prefix in enumerate(ordered):
-        _enter(prefix, node, top, subs)
-    sub = np.concatenate(subs) if subs else np.zeros(16, dtype=np.int32)
-    lengths = np.array([len(prefix) for prefix in ordered], dtype=np.int32)
-    return PrefixTable(ordered, node_of, np.array(parent, dtype=np.int32), lengths, top, sub)
-
-
-def _parent(prefix: str, node_of: dict[str, int]) -> int:
-    for length in range(len(prefix) - 1, 0, -1):
-        node = node_of.get(prefix[:length])
-        if node is not None:
-            return node
-    return ROOT_NODE
-
-
-def _enter(prefix: str, node: int, top: npt.NDArray[np.int32], subs: list[npt.NDArray[np.int32]]) -> None:
-    """Fill the range of one prefix; shorter prefixes were entered before."""
-    table, digits, width = top, prefix, TOP_DIGITS
-    while len(digits) > width:
-        at = int(digits[:width], 16)
-        if table[at] >= 0:
-            subs.append(np.full(16, table[at], dtype=np.int32))
-            table[at] = -len(subs)
-        table, digits, width = subs[-int(table[at]) - 1], digits[width:], 1
-    free = width - len(digits)
-    low = int(digits or "0", 16) << (4 * free)
-    table[low : low + 16**free] = node
+    above, above_heads, count = top, np.zeros(0, dtype=np.int64), 0
+    for digits in range(TOP_DIGITS + 1, int(length[-1]) + 1):
+        paths = (packed >> np.uint64(64 - 4 * digits)).astype(np.int64)
+        heads = np.unique(paths[length >= digits] >> 4)
+        at = heads if digits == TOP_DIGITS + 1 else np.searchsorted(above_heads, heads >> 4) * 16 + (heads & 15)
+        table = np.repeat(above[at], 16)
+        above[at] = -(count + 1 + np.arange(len(heads)))
+        of = _of_length(length, digits)
+        table[np.searchsorted(heads, paths[of] >> 4) * 16 + (paths[of] & 15)] = np.arange(of.start, of.stop)
+        subs.append(table)
+        above, above_heads, count = table, heads, count + len(heads)
+    return top, np.concatenate(subs) if subs else np.zeros(16, dtype=np.int32)

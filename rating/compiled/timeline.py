@@ -19,7 +19,6 @@ from rating.language.tariff import Tariff, TariffVersion
 from schemas.zones import ZoneTable, zone_table
 
 NO_VERSION = -1
-_INACTIVE = np.iinfo(np.int64).min
 Ints = npt.NDArray[np.int64]
 
 
@@ -126,7 +125,8 @@ def _ranks(version: TariffVersion, points: Ints) -> Ints:
     time_us = points - day * DAY_US
     first = int(day[0]) - 1
     days = np.arange(first, int(day[-1]) + 1, dtype=np.int64)
-    occurrences = np.empty((len(points), len(version.windows)), dtype=np.int64)
+    starts = sorted({window.start_us for window in version.windows})
+    codes = np.empty((len(points), len(version.windows)), dtype=np.int16)  # 0, else in order of the occurrence's start
     for column, window in enumerate(version.windows):
         holds = window_days(window, days)
         today = holds[day - first] & (time_us >= window.start_us)
@@ -135,25 +135,29 @@ def _ranks(version: TariffVersion, points: Ints) -> Ints:
             yesterday = holds[day - first - 1] & (time_us < window.end_us)
         else:
             today &= time_us < window.end_us
-        since = np.where(today, day * DAY_US + window.start_us, (day - 1) * DAY_US + window.start_us)
-        occurrences[:, column] = np.where(today | yesterday, since, _INACTIVE)
-    order = np.argsort(occurrences, axis=1, kind="stable")
-    ascending = np.take_along_axis(occurrences, order, axis=1)
-    steps = np.empty_like(ascending)
-    steps[:, 0] = ascending[:, 0] != _INACTIVE
-    steps[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
-    ranks = np.empty_like(occurrences)
-    np.put_along_axis(ranks, order, np.cumsum(steps, axis=1), axis=1)
+        since = starts.index(window.start_us) + 1
+        codes[:, column] = np.where(today, len(starts) + since, np.where(yesterday, since, 0))
+    is_there = np.zeros((len(points), 2 * len(starts) + 1), dtype=np.int16)
+    is_there[np.arange(len(points))[:, None], codes] = 1
+    is_there[:, 0] = 0
+    ranks: Ints = np.take_along_axis(np.cumsum(is_there, axis=1, dtype=np.int16), codes, axis=1)
     return ranks
 
 
 def _merged(tariff: Tariff, starts: Ints, rows: Ints, end_at: int) -> Timeline:
-    distinct, pattern = np.unique(rows, axis=0, return_inverse=True)
-    pattern = pattern.reshape(-1)
     keep = np.ones(len(starts), dtype=np.bool_)
-    keep[1:] = pattern[1:] != pattern[:-1]
+    keep[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    distinct, pattern = _distinct_rows(rows[keep])
     patterns = []
     for row in distinct.tolist():
         windows = 0 if row[0] == NO_VERSION else len(tariff.versions[row[0]].windows)
         patterns.append(Pattern(row[0], tuple(row[1 : 1 + windows])))
-    return Timeline(starts[keep], pattern[keep].astype(np.int32), tuple(patterns), end_at)
+    return Timeline(starts[keep], pattern.astype(np.int32), tuple(patterns), end_at)
+
+
+def _distinct_rows(rows: Ints) -> tuple[Ints, Ints]:
+    """(distinct rows in order, which of them each row is), compared as bytes: big-endian naturals order like numbers."""
+    texts = np.ascontiguousarray((rows - NO_VERSION).astype(">u2"))
+    keys = texts.view(np.dtype((np.void, texts.shape[1] * texts.itemsize))).reshape(-1)
+    _, first, of = np.unique(keys, return_index=True, return_inverse=True)
+    return rows[first], of.reshape(-1)

@@ -103,11 +103,11 @@ def call_candidates(
     windows = {window.name: number for number, window in enumerate(version.windows)}
     own = [(number, row) for number, row in enumerate(rows) if row.version == index and row.kind == kind]
     named = {row.destination for _, row in own}
-    nodes_of: dict[str, list[int]] = {"": [ROOT_NODE]}
-    deck_nodes: dict[tuple[str, Rate], list[int]] = {}
+    nodes_of: dict[str, Ints] = {"": np.array([ROOT_NODE], dtype=np.int64)}
+    deck_nodes: dict[tuple[str, Rate], Ints] = {}
     for to in version.destinations:
         if to.name in named:
-            nodes_of[to.name] = [node_of[prefix] for prefix in to.prefixes]
+            nodes_of[to.name] = np.fromiter(map(node_of.__getitem__, to.prefixes), dtype=np.int64, count=len(to.prefixes))
             deck_nodes |= _nodes_by_rate(to, nodes_of[to.name])
     parts = [np.zeros((4, 0), dtype=np.int64)]
     for number, row in own:
@@ -119,14 +119,17 @@ def call_candidates(
     return Candidates(*np.concatenate(parts, axis=1))
 
 
-def _nodes_by_rate(to: Destination, nodes: list[int]) -> dict[tuple[str, Rate], list[int]]:
+def _nodes_by_rate(to: Destination, nodes: Ints) -> dict[tuple[str, Rate], Ints]:
     """(destination, rate) -> nodes of a deck."""
-    by_object: dict[int, tuple[Rate, list[int]]] = {}
-    for node, rate in zip(nodes, to.deck_rates, strict=False):  # no rates where the destination is no deck
-        by_object.setdefault(id(rate), (rate, []))[1].append(node)
-    found: dict[tuple[str, Rate], list[int]] = {}
-    for rate, of_rate in by_object.values():
-        found.setdefault((to.name, rate), []).extend(of_rate)
+    if not to.deck_rates:
+        return {}
+    objects = np.fromiter(map(id, to.deck_rates), dtype=np.int64, count=len(to.deck_rates))
+    _, first, inverse, count = np.unique(objects, return_index=True, return_inverse=True, return_counts=True)
+    parts = np.split(nodes[np.argsort(inverse.reshape(-1), kind="stable")], np.cumsum(count)[:-1])
+    found: dict[tuple[str, Rate], Ints] = {}
+    for at, part in zip(first.tolist(), parts, strict=True):
+        key = (to.name, to.deck_rates[at])
+        found[key] = np.concatenate([found[key], part]) if key in found else part
     return found
 
 

@@ -107,7 +107,7 @@ def plan_runs(book: TariffBook, tariff_index: I32, start_at: I64, step_us: I64, 
     plan, run = number_runs(tariff_index, start_at, step_us, count)
     lines = book.timelines
     columns = (tariff_index[run], start_at[run], step_us[run], count[run])
-    given = (*columns, *book.span, INDEX_BITS, lines.index, lines.segment, book.winner, book.energy_cell)
+    given = (*columns, *book.span, INDEX_BITS, lines.index, lines.segment, book.energy_winner, book.energy_cell)
     first = np.empty(len(run) + 1, dtype=np.int32)
     none = np.empty(0, dtype=np.int32)
     segments = _cut_segments(*given, first, none, none, False)

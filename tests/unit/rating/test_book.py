@@ -64,7 +64,7 @@ def test_two_tariffs_of_one_id() -> None:
 def test_a_book_is_the_same_in_any_order_and_says_what_an_index_means() -> None:
     tariffs = load_tariffs(GOLDEN)
     one, other = compile_book(tariffs, span=YEAR), compile_book(tariffs[::-1], span=YEAR)
-    for name in ("cell_of", "winner", "rule_rows", "rule_words", "energy_cell", "allowance_match"):
+    for name in ("cell_of", "choices", "step_rows", "energy_winner", "rule_rows", "rule_words", "energy_cell", "allowance_match"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert one.rules == other.rules and one.content_hashes == other.content_hashes
     assert {one.discount_item(index) for index in range(len(one.rules))} == {"", "Volume discount"}
