@@ -73,7 +73,8 @@ def import_cgrates(texts: dict[str, str], options: PlanOptions) -> Imported:
     files = _tariff_files(profiles, ids, chains, rules, options)
     if files:
         files[SUBJECTS_FILE] = _subjects_text(profiles, ids)
-    files |= account_files(plan, parts, options.currency)
+    named = {to for each in rules.values() for to in each.destinations}
+    files |= account_files(plan, named)
     plan.close()
     findings = [*plan.findings, *_notes(options)]
     if not files:

@@ -90,14 +90,14 @@ def _rule(plan: PlanRows, parts: Parts, found: PlanRules, row: Row, binding: Row
         if name not in known and not (what == "destination" and name == ANY):
             broken = (what, name) in parts.broken
             text = f"a {what} that was not imported" if broken else f"no such {what}"
-            _once(plan, FindingKind.BROKEN_REFERENCE, binding, text, name)
+            plan.find(FindingKind.BROKEN_REFERENCE, binding, text, name)
             return False
     try:
         rate, rounding, cap = rate_of(plan, parts.rates[rate_id], kind), rounding_of_rate(binding), cap_of_rate(binding)
         if cap and (_negative(rate)):
             raise Unreadable("a maximum with a negative price")
     except Unreadable as reason:
-        _once(plan, FindingKind.NOT_REPRESENTED, binding, reason.what, f"{rate_id} for {kind.label}", reason.next_step)
+        plan.refuse(binding, reason.what, f"{rate_id} for {kind.label}", reason.next_step)
         return False
     name = rate_id if cap is None else f"{rate_id} at most {cap['amount']} {cap['strategy']}"
     found.rates[name] = rate if cap is None else {**rate, "cap": cap}
@@ -124,13 +124,6 @@ def _negative(rate: dict[str, object]) -> bool:
     tiers = rate.get("tiers")
     prices = [tier["price"] for tier in tiers] if isinstance(tiers, list) else [rate["price"]]
     return any(str(price).startswith("-") for price in [*prices, rate.get("connect_fee", "0")])
-
-
-def _once(plan: PlanRows, kind: FindingKind, row: Row, what: str, was: str, next_step: str = "") -> None:
-    """A finding on a row that several plans use is told once."""
-    told = any((one.file, one.line, one.what, one.was) == (row.file, row.line, what, was) for one in plan.findings)
-    if not told:
-        plan.find(kind, row, what, was, next_step)
 
 
 def _integer_weights(plan: PlanRows, found: PlanRules) -> None:

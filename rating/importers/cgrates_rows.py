@@ -64,12 +64,21 @@ class PlanRows:
     accounts: dict[str, RowAccount]
     findings: list[Finding] = field(default_factory=list)
     used: set[tuple[str, int]] = field(default_factory=set)
+    duplicates: set[tuple[str, int]] = field(default_factory=set)
     _named: set[tuple[str, int]] = field(default_factory=set)
+    _told: set[Finding] = field(default_factory=set)
+    _groups: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
 
     def find(self, kind: FindingKind, row: Row, what: str, was: str = "", next_step: str = "") -> None:
-        self.findings.append(Finding(kind, row.file, row.line, what, was, next_step))
+        """A finding on a row; a row that several plans use is told once."""
+        found = Finding(kind, row.file, row.line, what, was, next_step)
+        if found not in self._told:
+            self._told.add(found)
+            self.findings.append(found)
         if kind is not FindingKind.NOTE:
             self._named.add((row.file, row.line))
+        if kind is FindingKind.DUPLICATE:
+            self.duplicates.add((row.file, row.line))
 
     def refuse(self, row: Row, what: str, was: str = "", next_step: str = "") -> None:
         self.find(FindingKind.NOT_REPRESENTED, row, what, was, next_step)
@@ -82,10 +91,12 @@ class PlanRows:
 
     def grouped(self, table: str) -> dict[str, list[Row]]:
         """Rows of a table by id, ids and rows in order of the file."""
-        found: dict[str, list[Row]] = {}
-        for row in self.tables.get(table, []):
-            found.setdefault(row["id"], []).append(row)
-        return found
+        if table not in self._groups:
+            found: dict[str, list[Row]] = {}
+            for row in self.tables.get(table, []):
+                found.setdefault(row["id"], []).append(row)
+            self._groups[table] = found
+        return self._groups[table]
 
     def close(self) -> None:
         """Name every row that nothing used, and write the account of each file."""

@@ -109,7 +109,7 @@ def rate_of(plan: PlanRows, rows: list[Row], kind: UsageKind) -> dict[str, objec
         Unreadable: a slot that is named already, or that cannot be counted in units of `kind`.
     """
     usable = [row for row in rows if not plan.is_named(row)]
-    if len(usable) < len([row for row in rows if not _is_duplicate(plan, row)]):
+    if len(usable) < len([row for row in rows if (row.file, row.line) not in plan.duplicates]):
         raise Unreadable("a slot of this rate could not be imported")
     ordered = sorted(usable, key=lambda row: count_of(row["start"])[0])
     if count_of(ordered[0]["start"])[0]:
@@ -130,10 +130,6 @@ def rate_of(plan: PlanRows, rows: list[Row], kind: UsageKind) -> dict[str, objec
     if len(tiers) == 1:
         return {**found, **{key: value for key, value in tiers[0].items() if key != "from"}}
     return {**found, "tiers": tiers}
-
-
-def _is_duplicate(plan: PlanRows, row: Row) -> bool:
-    return any(one.kind is FindingKind.DUPLICATE and (one.file, one.line) == (row.file, row.line) for one in plan.findings)
 
 
 def rounding_of_rate(row: Row) -> dict[str, object]:
