@@ -69,7 +69,8 @@ def import_cgrates(texts: dict[str, str], options: PlanOptions) -> Imported:
                 rows = plan.grouped("RatingPlans")[plan_id]
                 rules[plan_id, profile.kind] = plan_rules(plan, parts, rows, profile.kind, options.zone)
     ids = _tariff_ids(plan, profiles, rules)
-    chains = {profile.key: _chain(plan, profile, ids) for profile in profiles if profile.key in ids}
+    deeper = {profile.key for profile in profiles if profile.fallback}
+    chains = {profile.key: _chain(plan, profile, ids, deeper) for profile in profiles if profile.key in ids}
     files = _tariff_files(profiles, ids, chains, rules, options)
     if files:
         files[SUBJECTS_FILE] = _subjects_text(profiles, ids)
@@ -237,7 +238,9 @@ def _tariff_files(
     return files
 
 
-def _chain(plan: PlanRows, profile: _Profile, ids: dict[tuple[str, str, str], str]) -> list[str]:
+def _chain(
+    plan: PlanRows, profile: _Profile, ids: dict[tuple[str, str, str], str], deeper: set[tuple[str, str, str]]
+) -> list[str]:
     """The tariffs of the fallback subjects, in order; only the first level counts there as well."""
     tenant, category, _ = profile.key
     found: list[str] = []
@@ -247,6 +250,10 @@ def _chain(plan: PlanRows, profile: _Profile, ids: dict[tuple[str, str, str], st
             plan.find(FindingKind.BROKEN_REFERENCE, profile.steps[0][2], "a fallback subject without a tariff", name)
         elif tariff != ids[profile.key] and tariff not in found:
             found.append(tariff)
+            if (tenant, category, name) in deeper:
+                plan.find(
+                    FindingKind.NOTE, profile.steps[0][2], "the fallbacks of this fallback are asked too; not so there", name
+                )
     return found
 
 
