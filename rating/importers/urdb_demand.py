@@ -11,6 +11,7 @@ from rating.importers.urdb_fields import RateFields, fraction_of
 from rating.importers.urdb_schedule import months_of, schedule_cells, windows_of
 
 _WATTS = {"kw": ("kW", 1000), "kva": ("kVA", 1000), "hp": ("kW", 746)}  # an electrical horsepower is 746 W
+_FLAT = "Monthly demand"
 _MINUTES = (5, 10, 15, 20, 30, 60)
 _TOU = ("demandratestructure", "demandrateunit", "Demand", ("demandweekdayschedule", "demandweekendschedule"))
 _COINCIDENT = ("coincidentratestructure", "coincidentrateunit", "Coincident demand", ("coincidentrateschedule",) * 2)
@@ -24,8 +25,13 @@ USED = (
 def read_demand_of(rate: RateFields, windows: dict[str, object]) -> list[dict[str, object]]:
     """The demand elements; their windows are added to `windows`."""
     found = [*_by_period(rate, windows, _TOU, {}), *_by_month(rate, windows)]
-    shared = {**_measure(rate, bool(found)), **_ratchet(rate, bool(found))}
-    found = [{**price, **shared} for price in found]
+    measure, ratchet = _measure(rate, bool(found)), _ratchet(rate, bool(found))
+    split = [price for price in found if str(price["item"]).startswith(f"{_FLAT}, ")]
+    if ratchet and split:
+        what = "a ratchet over demand priced by season: each price keeps its own peaks, so those of other seasons do not bind"
+        name = "lookbackpercent" if rate.get("lookbackpercent") is not None else "demandratchetpercentage"
+        rate.refuse(name, what, rate.get(name))
+    found = [{**price, **measure, **({} if price in split else ratchet)} for price in found]
     return [*found, *_by_period(rate, windows, _COINCIDENT, {"pick": "coincident"})]
 
 
@@ -82,7 +88,7 @@ def _by_month(rate: RateFields, windows: dict[str, object]) -> list[dict[str, ob
     for period in sorted(set(months)):
         if _is_free(periods[period]):
             continue
-        item = "Monthly demand" if len(set(months)) == 1 else f"Monthly demand, period {period + 1}"
+        item = _FLAT if len(set(months)) == 1 else f"{_FLAT}, period {period + 1}"
         entry = _entry(rate, periods[period], structure, "flatdemandunit", period, item)
         if entry is None:
             continue
