@@ -15,6 +15,7 @@ from rating.importers.yaml_text import yaml_text
 from rating.language.written_values import WEIGHT_MAX
 from schemas.quantities import UsageKind
 
+ACCOUNTS_FOLDER = "accounts"  # apart from the tariffs, whose folder is loaded whole
 _KINDS = {"*voice": UsageKind.VOICE, "*sms": UsageKind.MESSAGE, "*data": UsageKind.VOLUME}
 _ANY = ("", "*any")
 _TOP_UPS = ("*topup", "*topup_reset")
@@ -22,7 +23,7 @@ _UNLIMITED = ("", "*unlimited")
 
 
 def account_files(plan: PlanRows, destinations: set[str]) -> dict[str, str]:
-    """`account_<tenant>_<account>.yaml` for each account that gets balances; `destinations` are those of imported tariffs."""
+    """`accounts/<tenant>_<account>.yml` for each account that gets balances; `destinations` are those of imported tariffs."""
     files: dict[str, str] = {}
     for row in plan.tables.get("AccountActions", []):
         balances = _balances(plan, row, destinations)
@@ -30,7 +31,7 @@ def account_files(plan: PlanRows, destinations: set[str]) -> dict[str, str]:
             if not plan.is_named(row):
                 plan.find(FindingKind.BROKEN_REFERENCE, row, "no balance of its action plan could be imported", row["plan"])
             continue
-        name = "account_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{row['tenant']}_{row['account']}") + ".yaml"
+        name = f"{ACCOUNTS_FOLDER}/" + re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{row['tenant']}_{row['account']}") + ".yml"
         if name in files:
             plan.find(FindingKind.CONFLICT, row, "this account is there twice: the first one stands", row["account"])
             continue

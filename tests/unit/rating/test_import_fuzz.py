@@ -93,6 +93,7 @@ def assert_sound(make: Callable[[], Imported], folder: Path, known_faults: tuple
     rows_in, represented, named = imported.totals()
     assert rows_in == represented + named
     for name, text in imported.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     for name, text in sorted(imported.files.items())[:2]:
         if name.endswith(".yaml") and TARIFF_KEYS.search(text) and "\nfallback:" not in text:
