@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from rating.compiled.winners import distinct_rates
-from rating.language.call_terms import Allowance, Rule
+from rating.describe_discounts import discount_lines, fee_discount_text, local_text, percent_text
+from rating.language.call_terms import Allowance, DerivedRun, Rule
+from rating.language.clocks import STANDARD, clock_of
 from rating.language.rates_text import quantity_text, rate_lines
-from rating.language.shared_terms import DAY_US, FOREVER_AT, Fee, Window
+from rating.language.shared_terms import DAY_US, Fee, Window
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import EnergyPrice
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
-from schemas.zones import moment_of, zone_of
+from schemas.zones import moment_of
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def describe_tariff(tariff: Tariff) -> str:
     """All versions of a tariff: validity, prices, windows, allowances, fees and taxes."""
-    lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {tariff.zone})"]
+    clock = f"{tariff.zone} standard time" if tariff.clock == STANDARD else tariff.zone
+    lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {clock})"]
+    lines += [f"then {', '.join(tariff.fallback)}"] if tariff.fallback else []
+    lines += _calendar_lines(tariff)
     if tariff.content_hash:
         lines.append(f"content {tariff.content_hash[:16]}")
     for version in tariff.versions:
@@ -25,9 +30,20 @@ def describe_tariff(tariff: Tariff) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _calendar_lines(tariff: Tariff) -> list[str]:
+    """The calendars that windows use, with their next holidays after the last version starts."""
+    used = {window.calendar.name: window.calendar for version in tariff.versions for window in version.windows if window.calendar}
+    lines = []
+    for name in sorted(used):
+        calendar = used[name]
+        year = moment_of(tariff.versions[-1].effective_from_at).astimezone(clock_of(tariff.zone, tariff.clock)).year
+        days = " ".join(day.isoformat() for day in sorted(calendar.holidays) if day.year == year)
+        lines.append(f"calendar {name}{f' ({calendar.source})' if calendar.source else ''}: holidays of {year} {days or 'none'}")
+    return lines
+
+
 def _version_lines(tariff: Tariff, version: TariffVersion) -> list[str]:
-    start = _local(version.effective_from_at, tariff.zone)
-    end = "further notice" if version.effective_to_at == FOREVER_AT else _local(version.effective_to_at, tariff.zone)
+    start, end = local_text(version.effective_from_at, tariff), local_text(version.effective_to_at, tariff)
     rounding = version.rounding
     how = "to the nearest nano-unit" if rounding.mode == "none" else f"{rounding.mode} to {rounding.decimals} decimals"
     lines = [f"version {version.label}: from {start} until {end}", f"  rounded once per {rounding.scope}, {how}"]
@@ -38,18 +54,16 @@ def _version_lines(tariff: Tariff, version: TariffVersion) -> list[str]:
         ("Prices", [line for rule in version.rules for line in _rule_lines(rule, version)]),
         ("Energy", [line for price in version.energy for line in _energy_lines(price)]),
         ("Allowances", [_allowance_text(allowance) for allowance in version.allowances]),
-        (version.discount.item if version.discount else "", _discount_lines(version)),
+        ("Discounts", [line for one in version.discounts for line in discount_lines(one, tariff)]),
+        ("Derived runs", [_run_text(run) for run in version.derived]),
         ("Fees", [_fee_text(fee) for fee in version.fees]),
-        ("Taxes", [f"{tax.name}: {_percent(tax.ppm)}" for tax in version.taxes]),
+        ("Discounts of fees", [fee_discount_text(one, tariff) for one in version.fee_discounts]),
+        ("Taxes", [f"{tax.name}: {percent_text(tax.ppm)}" for tax in version.taxes]),
     )
     for title, entries in sections:
         if entries:
             lines += [f"  {title}", *(f"    {entry}" for entry in entries)]
     return lines
-
-
-def _local(at: int, zone: str) -> str:
-    return moment_of(at).astimezone(zone_of(zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def window_text(window: Window) -> str:
@@ -62,6 +76,8 @@ def window_text(window: Window) -> str:
             parts.append(f"{label} {' '.join(map(str, sorted(numbers)))}")
     if window.dates is not None:
         parts.append(" ".join(day.isoformat() for day in sorted(window.dates)))
+    if window.day_types is not None and window.calendar is not None:
+        parts.append(f"{' or '.join(sorted(window.day_types))} of {window.calendar.name}")
     if (window.start_us, window.end_us) != (0, DAY_US):
         parts.append(f"{_clock(window.start_us)}-{_clock(window.end_us)}{' next day' if window.crosses_midnight else ''}")
     return ", ".join(parts) or "always"
@@ -104,11 +120,8 @@ def _fee_text(fee: Fee) -> str:
     return f"{fee.name}: {amount_text(fee.amount_nano)} per month{', prorated' if fee.prorate else ''}"
 
 
-def _discount_lines(version: TariffVersion) -> list[str]:
-    tiers = version.discount.tiers if version.discount else ()
-    return [f"from {amount_text(tier.from_nano)}: {_percent(tier.ppm)}" for tier in tiers]
-
-
-def _percent(ppm: int) -> str:
-    whole, rest = divmod(ppm, 10_000)
-    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
+def _run_text(run: DerivedRun) -> str:
+    by = f"by tariff {run.tariff_id}" if run.tariff_id else f"by the tariff of subject {run.subject}"
+    kinds = f", {' '.join(sorted(kind.label for kind in run.kinds))}" if run.kinds is not None else ""
+    to = f", to {', '.join(run.destinations)}" if run.destinations is not None else ""
+    return f"{run.name}: {run.side} {by}{kinds}{to}"

@@ -7,10 +7,12 @@ import numpy as np
 from rating.compiled.prefixes import compile_prefixes
 from rating.compiled.timeline import Timeline, compile_timeline
 from rating.compiled.winners import CALL_KIND_COUNT, RuleRow, call_candidates, energy_candidates, resolve, rule_rows
-from rating.language.tariff import Tariff
+from rating.language.clocks import clock_of
+from rating.language.shared_terms import FOREVER_AT
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.errors import Fault
 from schemas.quantities import UsageKind
-from schemas.zones import US_PER_S, moment_of, zone_of, zone_table
+from schemas.zones import US_PER_S, moment_of, zone_table
 
 # Calendars repeat after 28 years (1901-2099), so this sees every combination of windows that an open version can have.
 _HORIZON_US = (28 * 366) * 86_400 * US_PER_S
@@ -56,7 +58,7 @@ def _level_rules(tariff: Tariff, timeline: Timeline) -> list[Fault]:
         for level in resolve(candidates, timeline.patterns, table, prices)[1]:
             one, other = sorted((rows[level.rows[0]].rule, rows[level.rows[1]].rule), key=lambda rule: rule.where)
             to = f"prefix {table.prefixes[level.node]}" if level.node else "any number"
-            when = _first_instant(timeline, level.pattern, tariff.zone)
+            when = _first_instant(timeline, level.pattern, tariff)
             faults.setdefault((one.where, other.where), _level_fault(other.where, one.where, f"{to} at {when}"))
     return list(faults.values())
 
@@ -71,7 +73,7 @@ def _level_energy(tariff: Tariff, timeline: Timeline) -> list[Fault]:
         candidates = {index: energy_candidates(version.energy, version, 0)}
         for level in resolve(candidates, timeline.patterns, table, prices)[1]:
             one, other = sorted((version.energy[row] for row in level.rows), key=lambda price: price.where)
-            when = _first_instant(timeline, level.pattern, tariff.zone)
+            when = _first_instant(timeline, level.pattern, tariff)
             faults.setdefault((one.where, other.where), _level_fault(other.where, one.where, when))
     return list(faults.values())
 
@@ -86,29 +88,49 @@ def _level_fault(where: str, other: str, when: str) -> Fault:
     )
 
 
-def _first_instant(timeline: Timeline, pattern: int, zone: str) -> str:
+def _first_instant(timeline: Timeline, pattern: int, tariff: Tariff) -> str:
     at = int(timeline.starts_at[np.argmax(timeline.pattern == pattern)])
-    return moment_of(at).astimezone(zone_of(zone)).isoformat(timespec="minutes")
+    return moment_of(at).astimezone(clock_of(tariff.zone, tariff.clock)).isoformat(timespec="minutes")
 
 
 def tariff_warnings(tariff: Tariff) -> list[Fault]:
     """Names never used, gaps between versions, instants without an energy price."""
     found: list[Fault] = []
     for version in tariff.versions:
-        used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
-        used_to = {rule.destination for rule in version.rules}
-        used_to |= {to for one in version.allowances for to in one.destinations or ()}
-        used_rates = {rule.rate for rule in version.rules}
-        unused = [f"window {window.name!r}" for window in version.windows if window.name not in used_windows]
-        unused += [f"destination {to.name!r}" for to in version.destinations if to.name not in used_to]
-        unused += [f"rate {rate.name!r}" for rate in version.rates if rate.name not in used_rates]
+        unused = _unused(version)
         for name in unused:
             found.append(Fault(version.where, f"{name} is not used", next_step="use it or delete it", code="warning_unused"))
     for before, after in zip(tariff.versions, tariff.versions[1:], strict=False):
         if before.effective_to_at < after.effective_from_at:
             what = f"between {before.label!r} and {after.label!r} no version is in force"
             found.append(Fault(after.where, what, next_step="usage in between is rejected", code="warning_gap"))
-    return found + _energy_holes(tariff)
+    return found + _calendar_ends(tariff) + _energy_holes(tariff)
+
+
+def _unused(version: TariffVersion) -> list[str]:
+    used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
+    used_windows |= {name for one in version.discounts for name in one.windows or ()}
+    used_to = {rule.destination for rule in version.rules}
+    limited = [one.destinations for one in version.allowances] + [one.destinations for one in version.discounts]
+    used_to |= {to for names in (*limited, *(run.destinations for run in version.derived)) for to in names or ()}
+    used_rates = {rule.rate for rule in version.rules} | {one.rate for one in version.discounts}
+    unused = [f"window {window.name!r}" for window in version.windows if window.name not in used_windows]
+    unused += [f"destination {to.name!r}" for to in version.destinations if to.name not in used_to]
+    return unused + [f"rate {rate.name!r}" for rate in version.rates if rate.name not in used_rates]
+
+
+def _calendar_ends(tariff: Tariff) -> list[Fault]:
+    """Open versions whose calendars know holidays up to some year only."""
+    found = []
+    for version in tariff.versions:
+        if version.effective_to_at != FOREVER_AT:
+            continue
+        last = {w.calendar.name: w.calendar.last_year for w in version.windows if w.calendar and w.calendar.last_year < 9999}
+        for name, year in sorted(last.items()):
+            what = f"calendar {name!r} knows no holidays after {year}"
+            next_step = "end the version there, or add the dates when they are known"
+            found.append(Fault(version.where, what, next_step=next_step, code="warning_calendar"))
+    return found
 
 
 def _energy_holes(tariff: Tariff) -> list[Fault]:
@@ -121,7 +143,7 @@ def _energy_holes(tariff: Tariff) -> list[Fault]:
         winners, _ = resolve(candidates, timeline.patterns, compile_prefixes(()), np.zeros(len(version.energy), dtype=np.int64))
         holes = [n for n, pattern in enumerate(timeline.patterns) if pattern.version == index and winners[0, n] < 0]
         if holes:
-            when = _first_instant(timeline, holes[0], tariff.zone)
+            when = _first_instant(timeline, holes[0], tariff)
             next_step = "add a price without a window, else such usage is rejected"
             found.append(Fault(version.where, f"no energy price holds from {when}", next_step=next_step, code="warning_hole"))
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from rating.language.calendars import Calendar
 from schemas.quantities import INT64_MAX
 
 FOREVER_AT = INT64_MAX
@@ -56,6 +57,8 @@ class Window:
     dates: frozenset[date] | None = None
     start_us: int = 0
     end_us: int = DAY_US  # exclusive; not after the start: crosses midnight
+    day_types: frozenset[str] | None = None  # the day is of any of these types of `calendar`
+    calendar: Calendar | None = None
 
     @property
     def crosses_midnight(self) -> bool:
