@@ -1,10 +1,11 @@
-"""Price usage without any set-up: one tariff, a frame of records, and what each costs. For `tariff price`, trials and tests."""
+"""Price usage without any set-up: tariffs, a frame of records, and what each costs. For `tariff price`, trials and tests."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from rating.calls.explain import explain_call
@@ -14,148 +15,158 @@ from rating.compiled.compiler import compile_book
 from rating.language.rates_text import quantity_text
 from rating.language.shared_terms import ServiceKind
 from rating.language.tariff import Tariff
-from rating.language.written_values import UNITS, base_units
+from rating.language.yaml_places import close_match
+from rating.subjects import compile_subjects, resolve_subjects
+from rating.usage_columns import UsageColumns, usage_columns
 from rating.utility.intervals import determine_intervals, line_amount_nano
 from schemas.errors import Fault, MeterlineError
 from schemas.money import amount_text
-from schemas.numbers import packed_number
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
-from schemas.zones import instant_us, moment_of
 
 PRICED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "tariff_id": pl.String,  # the tariff of the record's subject; empty where it has none
     "charge": pl.String,  # exact decimal text in the tariff's currency; empty where rejected
+    "currency": pl.String,
     "charge_nano": pl.Int64,
     "charged_quantity": pl.Int64,  # base units
     "rule": pl.String,  # item and version
     "reason": pl.String,  # ok, or why there is no charge
     "segments": pl.List(pl.String),
 }
-_KINDS = {kind.label: kind for kind in UsageKind}
+CALL_KINDS = (UsageKind.VOICE, UsageKind.MESSAGE, UsageKind.VOLUME)
+I32 = npt.NDArray[np.int32]
+_Row = tuple[object, ...]
 
 
-def price_usage(tariff: Tariff, usage: pl.DataFrame) -> pl.DataFrame:
+def price_usage(
+    tariffs: Tariff | Sequence[Tariff], usage: pl.DataFrame, *, subjects: pl.DataFrame | None = None, where: str = "subjects"
+) -> pl.DataFrame:
     """The list price of each record.
 
     Args:
-        tariff: any tariff; telecom prices voice, message and volume, utility prices energy.
+        tariffs: one tariff, or all that are needed: telecom prices voice, message and volume, utility prices energy. Fallbacks
+            must be among them.
         usage: kind (voice, message, volume or energy), called_number (digits, empty or null for none; may be left out), start_at
             (a datetime with zone, or ISO text with an offset), quantity (an integer or a decimal text) and, optionally, unit
-            (s, min, MB, kWh, ...; without it the base unit: ms, messages, bytes, milliwh). Energy records share one ladder, in
-            order of start_at.
+            (s, min, MB, kWh, ...; without it the base unit: ms, messages, bytes, milliwh). Which tariff prices a record: by its
+            subject (tenant, category, subject), by its column tariff, or the first tariff. Energy records of a tariff share one
+            ladder, in order of start_at.
+        subjects: assignments as `compile_subjects` takes them; where: what faults in them are said to stand in.
     Returns:
         The usage with the columns of `PRICED_SCHEMA`, rows in the given order.
     Raises:
-        MeterlineError: all records that cannot be read, each with its row.
+        MeterlineError: all records that cannot be read, each with its row. ConfigurationError: tariffs or subjects.
     """
-    kinds, numbers, starts, quantities = _read(usage)
-    if not kinds:
+    every = [tariffs] if isinstance(tariffs, Tariff) else list(tariffs)
+    records = usage_columns(usage)
+    if not records.kinds:
         return usage.hstack(pl.DataFrame(schema=PRICED_SCHEMA))
-    first, last = (moment_of(at).year for at in (min(starts), max(starts)))
-    span = (instant_us(datetime(first, 1, 1, tzinfo=UTC)), instant_us(datetime(last + 1, 1, 1, tzinfo=UTC)))
-    book = compile_book([tariff], span=span)
-    if tariff.service is ServiceKind.UTILITY:
-        rows = _price_energy(book, kinds, starts, quantities)
-    else:
-        rows = _price_calls(book, kinds, numbers, starts, quantities)
-    return usage.hstack(pl.DataFrame(rows, schema=PRICED_SCHEMA, orient="row"))
+    book = compile_book(every, span=records.span)
+    index = tariff_of_records(book, usage, records, every[0].tariff_id, subjects, where)
+    rows = _price_calls(book, records, index)
+    for row, priced in _price_energy(book, records, index).items():
+        rows[row] = priced
+    named = [_named(book, int(tariff), row) for tariff, row in zip(index.tolist(), rows, strict=True)]
+    return usage.hstack(pl.DataFrame(named, schema=PRICED_SCHEMA, orient="row"))
 
 
-def _read(usage: pl.DataFrame) -> tuple[list[UsageKind], list[int], list[int], list[int]]:
-    missing = [name for name in ("kind", "start_at", "quantity") if name not in usage.columns]
-    faults = [Fault("usage", f"column {name} is missing") for name in missing]
+def tariff_of_records(
+    book: TariffBook, usage: pl.DataFrame, records: UsageColumns, otherwise: str, subjects: pl.DataFrame | None, where: str
+) -> I32:
+    """i4[n]: by the subject, by the column tariff, or one tariff for all.
+
+    Raises:
+        MeterlineError: a record names no tariff of the book. ConfigurationError: subjects.
+    """
+    if subjects is not None:
+        return resolve_subjects(compile_subjects(subjects, book.tariffs, where=where), usage, records.starts)
+    if "tariff" not in usage.columns:
+        return np.full(len(records.kinds), book.tariff_index(otherwise), dtype=np.int32)
+    names = usage["tariff"].cast(pl.String).fill_null("").to_list()
+    index = np.array([book.tariff_index(name) for name in names], dtype=np.int32)
+    faults = [
+        Fault(f"usage row {row + 1}", "no such tariff", repr(names[row]), next_step=close_match(names[row], book.tariff_ids))
+        for row in np.flatnonzero(index < 0).tolist()
+    ]
     if faults:
         raise MeterlineError(faults)
-    kinds: list[UsageKind] = []
-    numbers: list[int] = []
-    starts: list[int] = []
-    quantities: list[int] = []
-    for row, record in enumerate(usage.iter_rows(named=True), start=1):
-        try:
-            kind = _KINDS[str(record["kind"])]
-            kinds.append(kind)
-            numbers.append(packed_number(str(record.get("called_number") or "").removeprefix("+")))
-            starts.append(_instant(record["start_at"]))
-            quantities.append(_quantity(record["quantity"], record.get("unit"), kind))
-        except KeyError:
-            faults.append(Fault(f"usage row {row}", "no such kind", repr(record["kind"]), " or ".join(_KINDS)))
-        except ValueError as cause:
-            faults.append(Fault(f"usage row {row}", str(cause)))
-    if faults:
-        raise MeterlineError(faults)
-    return kinds, numbers, starts, quantities
+    return index
 
 
-def _instant(value: object) -> int:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    if moment.tzinfo is None:
-        raise ValueError(f"start_at without offset: {value}")
-    return instant_us(moment)
+def _of_service(book: TariffBook, index: I32, service: ServiceKind) -> npt.NDArray[np.bool_]:
+    """[n]: whether a record has a tariff, and one of this service."""
+    of_tariff = np.array([*(tariff.service is service for tariff in book.tariffs), False], dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = of_tariff[index]
+    return found
 
 
-def _quantity(value: object, unit: object, kind: UsageKind) -> int:
-    if unit is None or unit == "":
-        number = int(str(value))
-    else:
-        if UNITS.get(str(unit), (None, 0))[0] != kind:
-            raise ValueError(f"not a unit of {kind.label}: {unit!r}")
-        exact = base_units(str(value), str(unit))
-        if exact is None:
-            raise ValueError(f"not a whole number of {kind.unit}: {value} {unit}")
-        number = exact
-    if not 0 <= number < 2**63:
-        raise ValueError(f"quantity out of range: {value}")
-    return number
+def _named(book: TariffBook, tariff: int, row: _Row) -> _Row:
+    tariff_id = book.tariff_ids[tariff] if tariff >= 0 else ""
+    currency = book.tariffs[tariff].currency if row[0] else ""
+    return (tariff_id, row[0], currency, *row[1:])
 
 
-def _price_calls(
-    book: TariffBook, kinds: list[UsageKind], numbers: list[int], starts: list[int], quantities: list[int]
-) -> list[tuple[object, ...]]:
-    is_call = [kind in (UsageKind.VOICE, UsageKind.MESSAGE, UsageKind.VOLUME) for kind in kinds]
-    codes = np.array([int(kind) if of else 0 for kind, of in zip(kinds, is_call, strict=True)], dtype=np.uint8)
-    tariffs = np.where(is_call, 0, -1).astype(np.int32)
-    packed = np.array(numbers, dtype=np.uint64)
-    rated = rate_calls(book, tariffs, codes, packed, np.array(starts), np.array(quantities))
-    rows: list[tuple[object, ...]] = []
+def _refused(status: int) -> _Row:
+    return ("", 0, 0, "", Reason(status).label, [])
+
+
+def _price_calls(book: TariffBook, records: UsageColumns, index: I32) -> list[_Row]:
+    telecom = _of_service(book, index, ServiceKind.TELECOM)
+    is_call = telecom & np.array([kind in CALL_KINDS for kind in records.kinds])
+    codes = np.array([int(kind) if of else 0 for kind, of in zip(records.kinds, is_call, strict=True)], dtype=np.uint8)
+    tariffs = np.where(is_call, index, -1).astype(np.int32)
+    packed = np.array(records.numbers, dtype=np.uint64)
+    rated = rate_calls(book, tariffs, codes, packed, np.array(records.starts), np.array(records.quantities))
+    rows: list[_Row] = []
     for row, status in enumerate(rated.status.tolist()):
         if status:
-            rows.append(("", 0, 0, "", Reason(status).label, []))
+            rows.append(_refused(status))
             continue
-        why = explain_call(book, 0, int(kinds[row]), numbers[row], starts[row], quantities[row])
-        rule = book.rules[why.rule_index]
-        lines = [line.strip() for line in why.text().splitlines()[2:]]
-        charge = int(rated.charge_nano[row])
-        rows.append((amount_text(charge), charge, int(rated.charged_quantity[row]), f"{rule.item} ({rule.version})", "ok", lines))
+        charged = (int(rated.charge_nano[row]), int(rated.charged_quantity[row]))
+        rows.append(call_row(book, int(tariffs[row]), records, row, *charged))
     return rows
 
 
-def _price_energy(book: TariffBook, kinds: list[UsageKind], starts: list[int], quantities: list[int]) -> list[tuple[object, ...]]:
-    """Each record is a run of one interval; all share one ladder in order of start."""
-    order = sorted(range(len(starts)), key=lambda row: (starts[row], row))
-    tariffs = [0 if kinds[row] is UsageKind.ENERGY else -1 for row in order]
+def call_row(book: TariffBook, tariff: int, records: UsageColumns, row: int, charge: int, charged_quantity: int) -> _Row:
+    """(charge, charge_nano, charged quantity, rule, reason, segments) of a record that was priced."""
+    record = (int(records.kinds[row]), records.numbers[row], records.starts[row], records.quantities[row])
+    why = explain_call(book, tariff, *record)
+    rule = book.rules[why.rule_index]
+    lines = [line.strip() for line in why.text().splitlines()[2:]]
+    return amount_text(charge), charge, charged_quantity, f"{rule.item} ({rule.shown_version})", "ok", lines
+
+
+def _price_energy(book: TariffBook, records: UsageColumns, index: I32) -> dict[int, _Row]:
+    """Row -> price of each energy record: a run of one interval; those of a tariff share one ladder in order of start."""
+    utility = _of_service(book, index, ServiceKind.UTILITY)
+    energy = [row for row, kind in enumerate(records.kinds) if kind is UsageKind.ENERGY and utility[row]]
+    if not energy:
+        return {}
+    order = sorted(energy, key=lambda row: (index[row], records.starts[row], row))
     count = len(order)
     found = determine_intervals(
         book,
-        tariff_index=tariffs,
-        ladder_group=np.zeros(count, dtype=np.int32),
-        start_at=[starts[row] for row in order],
+        tariff_index=index[order],
+        ladder_group=index[order],
+        start_at=[records.starts[row] for row in order],
         step_us=np.ones(count, dtype=np.int64),
         first_value=np.arange(count),
         count=np.ones(count, dtype=np.int32),
-        values=[quantities[row] for row in order],
+        values=[records.quantities[row] for row in order],
     )
     parts: dict[int, list[tuple[int, int]]] = {}
     columns = (found.run_index.tolist(), found.item_index.tolist(), found.quantity_milliwh.tolist())
     for run, item, milliwh in zip(*columns, strict=True):
         parts.setdefault(run, []).append((item, milliwh))
-    rows: list[tuple[object, ...]] = [()] * count
+    rows: dict[int, _Row] = {}
     for run, row in enumerate(order):
         status = int(found.status[run]) or (int(Reason.ZERO_USAGE) if run not in parts else 0)
-        rows[row] = ("", 0, 0, "", Reason(status).label, []) if status else _energy_row(book, parts[run])
+        rows[row] = _refused(status) if status else _energy_row(book, parts[run])
     return rows
 
 
-def _energy_row(book: TariffBook, parts: list[tuple[int, int]]) -> tuple[object, ...]:
+def _energy_row(book: TariffBook, parts: list[tuple[int, int]]) -> _Row:
     total, lines, names = 0, [], []
     for index, milliwh in parts:
         item = book.energy_items[index]

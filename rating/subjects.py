@@ -6,7 +6,7 @@ The exact subject counts if it has any assignment at all; only if it has none, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -63,50 +63,72 @@ def compile_subjects(assignments: pl.DataFrame, tariffs: Sequence[Tariff], *, wh
     """The table of assignments to the tariffs of a book.
 
     Args:
-        assignments: [tenant, category, subject, tariff, effective_from] and perhaps effective_to and line, all text: local dates of
-            the tariff's clock, or instants with an offset. Without effective_to an assignment ends where the next of its key starts.
+        assignments: [tenant, category, subject, tariff, effective_from] and perhaps effective_to and line, all text: local dates
+            of the tariff's clock, or instants with an offset. Without effective_to an assignment ends where the next of its key
+            starts.
         tariffs: in the order of the book (`book.tariffs`).
     Raises:
-        ConfigurationError: every assignment that cannot be used, with its line: unknown tariff, no date, end before start, overlap.
+        ConfigurationError: the assignments that cannot be used, each with its line: unknown tariff, no date, end before start,
+            overlap.
     """
-    index = {tariff.tariff_id: number for number, tariff in enumerate(tariffs)}
-    rows, faults = [], []
-    for number, row in enumerate(assignments.iter_rows(named=True), start=1):
-        at = f"{where}:{row['line']}" if "line" in row else f"{where} row {number}"
-        tariff = str(row["tariff"] or "")
-        if tariff not in index:
-            faults.append(Fault(at, "no such tariff", repr(tariff), next_step=close_match(tariff, index), code="unknown_name"))
-            continue
-        of = tariffs[index[tariff]]
-        try:
-            from_at = _instant(row["effective_from"], of)
-            to_at = _instant(row["effective_to"], of) if row.get("effective_to") else FOREVER_AT
-        except ValueError as cause:
-            faults.append(Fault(at, str(cause), must_be="YYYY-MM-DD or an instant with an offset"))
-            continue
-        if to_at <= from_at:
-            faults.append(Fault(at, "it ends before it starts", str(row["effective_to"]), "later than effective_from"))
-        key = tuple("" if row[name] is None else str(row[name]) for name in KEY)
-        rows.append((*key, index[tariff], from_at, to_at, at))
-    frame = pl.DataFrame(rows, schema=_ROWS, orient="row").sort(*KEY, "from_at", maintain_order=True)
+    by_id = {tariff.tariff_id: (number, tariff) for number, tariff in enumerate(tariffs)}
+    keyed = assignments.with_columns(pl.col(name).cast(pl.String).fill_null("") for name in (*KEY, "tariff", "effective_from"))
+    if "effective_to" not in keyed.columns:
+        keyed = keyed.with_columns(effective_to=pl.lit("", pl.String))
+    keyed = keyed.with_columns(pl.col("effective_to").fill_null(""))
+    row_number = "line" if "line" in keyed.columns else "row"
+    keyed = keyed if row_number == "line" else keyed.with_row_index("row", offset=1)
+    keyed = keyed.join(_instants(keyed, "effective_from", by_id, "from"), on=("tariff", "effective_from"), how="left")
+    keyed = keyed.join(_instants(keyed, "effective_to", by_id, "to"), on=("tariff", "effective_to"), how="left")
+    at = f"{where}:" if row_number == "line" else f"{where} row "
+    frame = keyed.with_columns(where=pl.lit(at) + pl.col(row_number).cast(pl.String)).sort(*KEY, "from_at", row_number)
+    faults = _row_faults(frame, row_number, by_id)
     next_from = _next_starts(frame)
-    faults += _overlaps(frame, next_from)
+    if not faults:
+        faults = _overlaps(frame, next_from)
     if faults:
         raise ConfigurationError(faults[:_FAULTS_SHOWN])
-    return _table(frame, next_from)
+    index = pl.DataFrame(
+        {"tariff": list(by_id), "tariff_index": [number for number, _ in by_id.values()]},
+        schema={"tariff": pl.String, "tariff_index": pl.Int32},
+    )
+    return _table(frame.join(index, on="tariff", how="left", maintain_order="left"), next_from)
 
 
-_ROWS = {
-    **dict.fromkeys(KEY, pl.String),
-    "tariff_index": pl.Int32,
-    "from_at": pl.Int64,
-    "to_at": pl.Int64,
-    "where": pl.String,
-}
+def _instants(frame: pl.DataFrame, column: str, by_id: Mapping[str, tuple[int, Tariff]], name: str) -> pl.DataFrame:
+    """[tariff, `column`, from_at or to_at, fault] of each distinct pair: there are few, however many assignments there are."""
+    rows = []
+    for tariff, text in frame.select("tariff", column).unique().iter_rows():
+        at, fault = FOREVER_AT, ""
+        if tariff in by_id and (text or name == "from"):
+            try:
+                at = _instant(text, by_id[tariff][1])
+            except ValueError as cause:
+                fault = str(cause)
+        rows.append((tariff, text, at, fault))
+    schema = {"tariff": pl.String, column: pl.String, f"{name}_at": pl.Int64, f"{name}_fault": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _instant(value: object, tariff: Tariff) -> int:
-    text = str(value or "")
+def _row_faults(frame: pl.DataFrame, row_number: str, by_id: Mapping[str, tuple[int, Tariff]]) -> list[Fault]:
+    """Unknown tariffs, texts that are no instants and ends before starts, in order of the rows."""
+    unknown = ~pl.col("tariff").is_in(list(by_id))
+    ends_early = (pl.col("to_at") <= pl.col("from_at")) & (pl.col("effective_to") != "")
+    wrong = frame.filter(unknown | (pl.col("from_fault") != "") | (pl.col("to_fault") != "") | ends_early).sort(row_number)
+    faults = []
+    for row in wrong.head(_FAULTS_SHOWN).iter_rows(named=True):
+        if row["tariff"] not in by_id:
+            hint = close_match(row["tariff"], by_id)
+            faults.append(Fault(row["where"], "no such tariff", repr(row["tariff"]), next_step=hint, code="unknown_name"))
+            continue
+        said = [row[name] for name in ("from_fault", "to_fault") if row[name]]
+        faults += [Fault(row["where"], what, must_be="YYYY-MM-DD or an instant with an offset") for what in said]
+        if not said:
+            faults.append(Fault(row["where"], "it ends before it starts", row["effective_to"], "later than effective_from"))
+    return faults
+
+
+def _instant(text: str, tariff: Tariff) -> int:
     try:
         if len(text) == 10:
             return first_instant_of_day(date.fromisoformat(text), tariff.zone, tariff.clock)
@@ -129,7 +151,7 @@ def _overlaps(frame: pl.DataFrame, next_from: I64) -> list[Fault]:
     clash = (next_from != FOREVER_AT) & ((from_at == next_from) | ((to_at != FOREVER_AT) & (to_at > next_from)))
     faults = []
     for row in np.flatnonzero(clash).tolist():
-        key = "/".join(frame.row(row)[:3])
+        key = "/".join(frame[name][row] for name in KEY)
         where, other = frame["where"][row + 1], frame["where"][row]
         faults.append(Fault(where, f"two assignments of {key} overlap", must_be=f"after the end of {other}", code="overlap"))
     return faults

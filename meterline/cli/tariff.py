@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from meterline.cli.output import Output, table_text
-from schemas.errors import ExitCode, Fault, MeterlineError
-
-if TYPE_CHECKING:
-    import polars as pl
+from meterline.cli.output import Output
+from meterline.cli.tariff_price import price
+from schemas.errors import ExitCode
 
 _TARIFF = click.argument("tariff_file", metavar="TARIFF", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -54,63 +51,4 @@ def show(tariff_file: Path, as_json: bool) -> None:
     )
 
 
-@command.command("price")
-@_TARIFF
-@click.argument("usage_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@_JSON
-def price(tariff_file: Path, usage_file: Path, as_json: bool) -> None:
-    """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF: per record the charge and its segments.
-
-    \b
-    Columns: kind (voice, message, volume, energy), called_number, start_at (ISO with offset), quantity, and unit
-    (s, min, MB, kWh ...; without it milliseconds, messages, bytes, milliwatt-hours).
-    """
-    from rating.price_usage import price_usage
-    from rating.tariff_files import load_tariff
-
-    tariff = load_tariff(tariff_file)
-    priced = price_usage(tariff, read_usage(usage_file))
-    rows: list[dict[str, Any]] = [
-        {
-            **{name: _plain(value) for name, value in row.items() if name != "charge_nano"},
-            "currency": tariff.currency if row["charge"] else "",
-        }
-        for row in priced.iter_rows(named=True)
-    ]
-
-    def text() -> str:
-        cells: list[tuple[object, ...]] = []
-        for number, row in enumerate(rows, start=1):
-            cells.append(
-                (number, row["start_at"], row["kind"], row["quantity"], row["charge"] or "-", row["reason"], row["rule"])
-            )
-            cells += [("", "", "", "", "", "", f"  {segment}") for segment in row["segments"]]
-        return table_text(
-            ("record", "start", "kind", "quantity", f"charge {tariff.currency}", "reason", "rule and segments"),
-            cells,
-            right=("record", "quantity", f"charge {tariff.currency}"),
-        )
-
-    Output(as_json).answer({"tariff_id": tariff.tariff_id, "content_hash": tariff.content_hash, "records": rows}, text)
-
-
-def read_usage(path: Path) -> pl.DataFrame:
-    """Usage records of a CSV, Parquet or JSON lines file, all columns of a CSV as text."""
-    import polars as pl
-
-    readers = {
-        ".csv": lambda: pl.read_csv(path, infer_schema=False),
-        ".parquet": lambda: pl.read_parquet(path),
-        ".jsonl": lambda: pl.read_ndjson(path),
-        ".ndjson": lambda: pl.read_ndjson(path),
-    }
-    if path.suffix not in readers:
-        raise MeterlineError(Fault(str(path), "unknown kind of usage file", path.suffix, "one of " + ", ".join(readers)))
-    try:
-        return readers[path.suffix]()
-    except pl.exceptions.PolarsError as cause:
-        raise MeterlineError(Fault(str(path), "cannot be read", was=str(cause).splitlines()[0])) from cause
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, int, list)) else str(value)
+command.add_command(price)

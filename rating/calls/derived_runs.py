@@ -40,7 +40,8 @@ class DerivedCharges:
     rated: RatedCalls
 
     def frame(self, book: TariffBook) -> pl.DataFrame:
-        """[record, run, side, tariff_id, currency, charge_id_hi, charge_id_lo, charge_nano, charged_quantity, rule_index, reason]."""
+        """[record, run, side, tariff_id, currency, charge_id_hi, charge_id_lo, charge_nano, charged_quantity, rule_index,
+        reason]."""
         names = [RETAIL, *(of.run.name for of in book.runs)]
         sides = ["revenue", *(of.run.side for of in book.runs)]
         tariffs = ["", *book.tariff_ids]
@@ -186,8 +187,13 @@ def charge_ids(record_hi, record_lo, record, run_index, words, word_first, charg
 
 
 def margins(charges: pl.DataFrame) -> pl.DataFrame:
-    """[record, currency, revenue_nano, cost_nano, margin_nano, failed] of the frame of `DerivedCharges`, one row for each record and
-    currency: revenue runs less cost runs, over the runs that were priced; `failed` counts those that were not."""
+    """Revenue runs less cost runs, over the runs that were priced; `failed` counts those that were not.
+
+    Args:
+        charges: the frame of `DerivedCharges`.
+    Returns:
+        [record, currency, revenue_nano, cost_nano, margin_nano, failed], one row for each record and currency.
+    """
     amount = pl.col("charge_nano").cast(pl.Int128)
     priced = pl.col("reason").is_in([Reason.OK.label, Reason.ZERO_USAGE.label])
     return (

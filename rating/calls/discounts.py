@@ -7,6 +7,8 @@ percentages, and nothing that has a limit. All discounts of a record together ne
 
 from __future__ import annotations
 
+import numpy as np
+
 from rating.compiled.discount_sets import (
     AFTER_BASIS,
     AFTER_TOTAL,
@@ -136,6 +138,23 @@ def amount_given(row, tiers, counter, charge, left, units, offer):  # type: igno
     return min(given, left) if charge >= 0 else max(given, left)
 
 
+@inline_kernel
+def filters_hold(  # type: ignore[no-untyped-def]
+    row, at, number, tariff, span_start, steps, segment, top, sub, index_bits, destinations, windows,
+):  # fmt: skip
+    """Whether a discount is in force for a record: its dates, destinations and windows."""
+    if at < row[FROM_AT] or at >= row[TO_AT]:
+        return False
+    if row[DESTINATION_ROW] >= 0 and not destinations[row[DESTINATION_ROW], node_of_number(number, top, sub)]:
+        return False
+    if row[WINDOW_ROW] >= 0:
+        place = np.int64(steps[tariff, (at - span_start) >> index_bits])
+        while at >= segment[place, 0]:
+            place += 1
+        return windows[row[WINDOW_ROW], segment[place, 1]]
+    return True
+
+
 @kernel()
 def give_discounts(  # type: ignore[no-untyped-def]
     account_index, start_at, called_number, quantity, allowance_units, rule_index, tariff_index, eligible, offers,
@@ -164,30 +183,19 @@ def give_discounts(  # type: ignore[no-untyped-def]
         charge = net_nano[i]
         left = charge
         units = max(quantity[i] - allowance_units[i], 0)
-        account = account_index[i]
-        node, column, taken = -1, -1, 0
+        taken = 0
         first = set_first[of_set]
         for d in range(first, set_first[of_set + 1]):
             row = rows[d]
             place = d - first
-            if not (rule_mask[rule] >> place) & 1 or start_at[i] < row[FROM_AT] or start_at[i] >= row[TO_AT]:
+            if not (rule_mask[rule] >> place) & 1 or (row[NEEDS_BIT] and not (eligible[i] >> place) & 1):
                 continue
-            if row[NEEDS_BIT] and not (eligible[i] >> place) & 1:
+            if not filters_hold(
+                row, start_at[i], called_number[i], tariff_index[i],
+                span_start, steps, segment, top, sub, index_bits, destinations, windows,
+            ):  # fmt: skip
                 continue
-            if row[DESTINATION_ROW] >= 0:
-                if node < 0:
-                    node = node_of_number(called_number[i], top, sub)
-                if not destinations[row[DESTINATION_ROW], node]:
-                    continue
-            if row[WINDOW_ROW] >= 0:
-                if column < 0:
-                    at = steps[tariff_index[i], (start_at[i] - span_start) >> index_bits]
-                    while start_at[i] >= segment[at, 0]:
-                        at += 1
-                    column = segment[at, 1]
-                if not windows[row[WINDOW_ROW], column]:
-                    continue
-            counter = counters[account, row[COUNTER]]
+            counter = counters[account_index[i], row[COUNTER]]
             given = 0
             if not row[RETROACTIVE] and not (row[GROUP] >= 0 and (taken >> row[GROUP]) & 1):
                 offer = offers[i, row[OFFER_SLOT]] if row[OFFER] >= 0 else 0

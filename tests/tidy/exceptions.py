@@ -12,6 +12,7 @@ IMPURE: dict[tuple[str, str], frozenset[str]] = {
     ("rating/tariff_files.py", "load_tariffs"): frozenset({"I/O"}),
     ("rating/tariff_files.py", "_read"): frozenset({"I/O"}),
     ("rating/language/decks.py", "read_deck"): frozenset({"I/O"}),
+    ("rating/subjects.py", "load_subjects"): frozenset({"I/O"}),
     ("accounts/reference_files.py", "_read_text_columns"): frozenset({"I/O"}),
 }
 
