@@ -38,12 +38,14 @@ class DiscountNames:
 
 def read_discounts(place: Place | None, short: Place | None, names: DiscountNames) -> tuple[Discount, ...]:
     """In stacking order. `short` is the form for a version with one ladder over everything: item and tiers."""
-    if short is not None:
-        if place is not None:
-            short.fault("discount beside discounts", must_be="one of the two")
+    if short is not None and place is None:
         fields = short.fields(("item", "tiers"))
         basis, tiers = _tiers(fields.get("tiers"))
+        if basis == QUANTITY:
+            short.fault("a ladder over quantities", must_be="one over money; others go under discounts")
         return (Discount(fields.text("item"), tiers, basis=basis, where=short.where),)
+    if short is not None:
+        short.fault("discount beside discounts", must_be="one of the two")
     entries = place.items() if place else []
     found = [(item, one) for item in entries if (one := _discount(item, names, len(entries) > 1)) is not None]
     _check_together(found)

@@ -19,8 +19,8 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def words_of(case: Path) -> list[Path | str]:
-    subjects = case / "subjects.csv"
-    return [case, case / "usage.csv", *(["--subjects", subjects] if subjects.exists() else [])]
+    options = [("--subjects", case / "subjects.csv"), ("--contracts", case / "contracts.csv")]
+    return [case, case / "usage.csv", *(word for option, path in options if path.exists() for word in (option, path))]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
