@@ -150,9 +150,7 @@ class DiscountTwin:
         found: dict[tuple[int, str], int] = {}
         spent: dict[tuple[int, str], int] = {}
         order = sorted(
-            (number, of.order, account, name, of)
-            for (account, name), used in self.used.items()
-            for number, of in used.later
+            (number, of.order, account, name, of) for (account, name), used in self.used.items() for number, of in used.later
         )
         for number, _, account, name, of in order:
             used = self.used[account, name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,12 +9,14 @@ import numpy as np
 import pytest
 
 from rating.compiled.day_types import type_columns
-from rating.language.calendars import Calendar, DayType
+from rating.language.calendars import Calendar
 from rating.language.clocks import clock_of, clock_table, first_instant_of_day
+from rating.language.shared_terms import Window
+from rating.tariff_checks import tariff_warnings
 from rating.tariff_files import check_tariff, load_tariff
 from schemas.zones import instant_us, local_midnight_us, moment_of
 from tests.reference.rating_twin import is_of_type
-from tests.unit.rating.worked_tariffs import local
+from tests.unit.rating.worked_tariffs import local, minute, tariff, voice
 
 HEAD = """tariff: t
 name: T
@@ -97,21 +98,14 @@ def test_the_dates_enter_the_hash_and_the_layout_does_not(tmp_path: Path) -> Non
     assert hash_of("{country: DE, subdivision: BY}") != hash_of("{country: DE, subdivision: BE}")
 
 
-def test_years_that_a_calendar_does_not_know() -> None:
-    known = Calendar("c", frozenset({date(2026, 1, 1)}), (frozenset({6, 7})), (DayType("x"),), 2020, 2030, "XX")
-    of = load_tariff(Path(__file__).parents[2] / "golden" / "rating" / "tariffs" / "mobile_basic.yaml")
-    from rating.tariff_checks import tariff_warnings
-
-    window = replace(of.versions[0].windows[0], day_types=frozenset({"x"}), calendar=known) if of.versions[0].windows else None
-    assert window is None or window.calendar is known
-    from rating.language.shared_terms import Window
-
-    version = replace(of.versions[0], windows=(Window("w", day_types=frozenset({"x"}), calendar=known),))
-    said = [str(fault) for fault in tariff_warnings(replace(of, versions=(version,)))]
-    assert any("calendar 'c' knows no holidays after 2030" in text for text in said)
+def test_an_open_version_past_the_known_years_is_a_warning() -> None:
+    known = Calendar("c", frozenset({date(2026, 1, 1)}), last_year=2030, source="XX")
+    of = tariff(voice(minute("0.09"), window="w"), windows=(Window("w", day_types=frozenset({"holiday"}), calendar=known),))
+    said = "calendar 'c' knows no holidays after 2030; end the version there, or add the dates when they are known"
+    assert [str(fault).removeprefix(": ") for fault in tariff_warnings(of)] == [said]
 
 
-def test_a_closed_version_past_the_known_years_is_a_fault(tmp_path: Path) -> None:
+def test_a_version_before_the_known_years_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     text = f"{HEAD}calendars: {{c: {{country: DE}}}}\n{VERSION.replace('TYPE', 'holiday')}"
     path.write_text(text.replace("2026-01-01", "1990-01-01"))

@@ -70,7 +70,9 @@ def test_the_hash_covers_the_chain_and_a_file_finds_its_fallbacks() -> None:
 def test_a_call_passes_from_one_tariff_to_another_at_its_own_rounding() -> None:
     """Thirds of a nano-unit: weights of both tariffs share a denominator; rounded once, by the rule at the start."""
     book = book_of(named("a", "b", price="0.07", prefix="44"), named("b", price="0.11"))
-    rated = rate_calls(book, [0, 0], [0, 0], np.array([packed_number("44"), packed_number("33")], dtype=np.uint64), [YEAR[0]] * 2, [1000] * 2)
+    rated = rate_calls(
+        book, [0, 0], [0, 0], np.array([packed_number("44"), packed_number("33")], dtype=np.uint64), [YEAR[0]] * 2, [1000] * 2
+    )
     assert rated.charge_nano.tolist() == [1_200_000, 1_900_000]
     assert [book.rules[rule].fallback for rule in rated.rule_index.tolist()] == ["", "b"]
     assert book.rules_frame()["version"].to_list() == ["1", "1 of b", "1"]
@@ -78,14 +80,14 @@ def test_a_call_passes_from_one_tariff_to_another_at_its_own_rounding() -> None:
     assert "version 1 of b" in why.text() and why.as_json()["fallback"] == "b"
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 def test_kernel_is_twin(seed: int) -> None:
     rng = Random(seed)
     members, calls = [], []
     for name in "abc":
         of, more = a_case(rng.randrange(2**32))
         members.append(replace(of, tariff_id=name, clock=rng.choice(("wall", "standard"))))
-        calls += more
+        calls += [(number, at, min(used, 200_000)) for number, at, used in rng.sample(more, 4)]
     chain = [replace(members[0], fallback=("b", "c")), *members[1:]]
     try:
         book = compile_book(chain, span=YEAR)

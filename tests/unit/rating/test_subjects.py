@@ -81,7 +81,9 @@ def test_every_assignment_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         "subjects.csv:5: it ends before it starts, was 2026-01-01, must be later than effective_from",
     ]
     overlap = [("op", "call", "a", "blue", "2026-01-01", "2026-03-01"), ("op", "call", "a", "red", "2026-02-01", "")]
-    with pytest.raises(ConfigurationError, match="subjects row 2: two assignments of op/call/a overlap, must be after the end of subj"):
+    with pytest.raises(
+        ConfigurationError, match="subjects row 2: two assignments of op/call/a overlap, must be after the end of subj"
+    ):
         compile_subjects(frame(overlap), TARIFFS)
     with pytest.raises(MeterlineError, match="usage: column subject is missing"):
         resolve_subjects(compile_subjects(frame(ROWS), TARIFFS), pl.DataFrame({"tenant": ["a"], "category": ["b"]}), [0])
