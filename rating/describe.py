@@ -54,7 +54,7 @@ def _version_lines(tariff: Tariff, version: TariffVersion) -> list[str]:
         ("Prices", [line for rule in version.rules for line in _rule_lines(rule, version)]),
         ("Energy", [line for price in version.energy for line in _energy_lines(price)]),
         ("Allowances", [_allowance_text(allowance) for allowance in version.allowances]),
-        ("Discounts", [line for one in version.discounts for line in discount_lines(one, tariff)]),
+        ("Discounts", [line for one in version.discounts for line in discount_lines(one, tariff, version)]),
         ("Derived runs", [_run_text(run) for run in version.derived]),
         ("Fees", [_fee_text(fee) for fee in version.fees]),
         ("Discounts of fees", [fee_discount_text(one, tariff) for one in version.fee_discounts]),

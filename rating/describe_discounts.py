@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rating.language.clocks import clock_of
 from rating.language.discount_terms import CHARGE, NO_START_AT, QUANTITY, Discount, FeeDiscount
-from rating.language.rates_text import quantity_text
+from rating.language.rates_text import quantity_text, rate_lines
 from rating.language.shared_terms import FOREVER_AT
-from rating.language.tariff import Tariff
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 from schemas.zones import moment_of
@@ -25,8 +25,8 @@ def percent_text(ppm: int) -> str:
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
 
 
-def discount_lines(of: Discount, tariff: Tariff) -> list[str]:
-    """A discount with its tiers, one line each; filters, conditions and limits on the first."""
+def discount_lines(of: Discount, tariff: Tariff, version: TariffVersion) -> list[str]:
+    """A discount with its tiers or the rate it offers, one line each; filters, conditions and limits on the first."""
     (kind,) = of.kinds if of.kinds is not None and len(of.kinds) == 1 else (UsageKind.VOICE,)
 
     def total(basis: str, number: int) -> str:
@@ -51,7 +51,10 @@ def discount_lines(of: Discount, tariff: Tariff) -> list[str]:
         f"one of {of.exclusive}" if of.exclusive else "",
         f"charged by {of.rate} where that is lower" if of.rate else "",
     ]
-    tiers = [f"  from {total(of.basis, tier.from_total)}: {percent_text(tier.ppm)}" for tier in of.tiers]
+    offered = [line for rate in version.rates if rate.name == of.rate for line in rate_lines(rate, kind)]
+    tiers = [f"  {line}" for line in offered] + [
+        f"  from {total(of.basis, tier.from_total)}: {percent_text(tier.ppm)}" for tier in of.tiers
+    ]
     if len(of.tiers) == 1 and of.tiers[0].from_total == 0:
         parts, tiers = [percent_text(of.tiers[0].ppm), *parts], []
     said = ", ".join(filter(None, parts))

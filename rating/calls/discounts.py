@@ -44,6 +44,8 @@ from schemas.kernels import inline_kernel, kernel
 _MILLION = 1_000_000
 _TOTAL_MAX = 2**61  # totals are held here, far above any bound, so that no month can wrap them
 _HALF_WORD = 2**31
+_LONG_DIVISION_MAX = 2**40
+_DIGIT = 2**22 - 1
 
 
 @inline_kernel
@@ -52,6 +54,12 @@ def part_of(amount: int, part: int, whole: int) -> int:
     if amount < _HALF_WORD and part < _HALF_WORD:
         return amount * part // whole
     quotient, rest = 0, 0
+    if whole <= _LONG_DIVISION_MAX:  # three digits of 22 bits: rest * 2**22 + digit * part stays below 2**63
+        for shift in range(44, -1, -22):
+            value = (rest << 22) + ((amount >> shift) & _DIGIT) * part
+            quotient = (quotient << 22) + value // whole
+            rest = value % whole
+        return quotient
     for bit in range(62, -1, -1):
         quotient += quotient
         if rest >= whole - rest:
