@@ -180,11 +180,12 @@ def resolve_subjects(table: SubjectTable, usage: pl.DataFrame, start_at: npt.Arr
     if missing:
         raise MeterlineError([Fault("usage", f"column {name} is missing", must_be="there with subjects") for name in missing])
     asked = usage.select(pl.col(name).cast(pl.String).fill_null("") for name in KEY)
-    of_any = table.keys.filter(pl.col("subject") == ANY_SUBJECT).drop("subject")
-    found = asked.join(table.keys, on=KEY, how="left", maintain_order="left").join(
-        of_any, on=KEY[:2], how="left", maintain_order="left", suffix="_any"
-    )
-    key = found.select(pl.coalesce("key", "key_any").fill_null(-1))["key"].to_numpy()
+    key = asked.join(table.keys, on=KEY, how="left", maintain_order="left")["key"].fill_null(-1).to_numpy().copy()
+    without = np.flatnonzero(key < 0)
+    if len(without):
+        of_any = table.keys.filter(pl.col("subject") == ANY_SUBJECT).drop("subject")
+        others = asked.select(*KEY[:2])[without].join(of_any, on=KEY[:2], how="left", maintain_order="left")
+        key[without] = others["key"].fill_null(-1).to_numpy()
     starts = np.asarray(start_at, dtype=np.int64)
     wanted = key * (len(table.instants) + 1) + np.searchsorted(table.instants, starts, side="right")
     place = np.searchsorted(table.place_of, wanted, side="right") - 1
