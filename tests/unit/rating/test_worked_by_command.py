@@ -46,3 +46,29 @@ def test_the_words_for_people() -> None:
     assert code == 0 and "Calls (1 of everyone)" in said and "no_tariff_for_subject" in said
     code, said, _ = typed("tariff", "price", *words_of(WORKED / "e24_margin"), "--runs")
     assert code == 0 and "without 1 runs that failed" in said and "0.1092" in said
+
+
+def test_what_cannot_be_priced_is_said_in_words(tmp_path: Path) -> None:
+    chain = WORKED / "e13_fallback"
+    usage = chain / "usage.csv"
+    assert typed("tariff", "price", chain, usage)[2] == (
+        f"error: {chain}: several tariffs and no subjects, was 4, must be one tariff, --subjects, or a column tariff\n"
+    )
+    named = tmp_path / "usage.csv"
+    named.write_text("tariff,kind,start_at,quantity\nevryone,voice,2026-10-06T10:00:00Z,1\n")
+    code, _, said = typed("tariff", "price", chain, named)
+    assert (code, said) == (1, "error: usage row 1: no such tariff, was 'evryone'; did you mean 'everyone'?\n")
+    wrong = tmp_path / "subjects.csv"
+    wrong.write_text("tenant,category,subject,tariff,effective_from\nop,call,s1,everyon,2026-01-01\n")
+    code, _, said = typed("tariff", "price", chain, usage, "--subjects", wrong)
+    assert (code, said) == (2, f"error: {wrong}:2: no such tariff, was 'everyon'; did you mean 'everyone'?\n")
+    alone = tmp_path / "alone.yaml"
+    alone.write_text((chain / "with_fallback.yaml").read_text())
+    code, _, said = typed("tariff", "price", alone, usage)
+    assert (code, said) == (2, f"error: {alone}: no tariff for this fallback, was 'everyone'; there is none\n")
+
+
+def test_a_file_finds_its_fallbacks_beside_it() -> None:
+    records = answer("tariff", "price", WORKED / "e13_fallback" / "with_fallback.yaml", WORKED / "e13_fallback" / "usage.csv")
+    assert records["tariff_id"] == "with_fallback"
+    assert [row["charge"] for row in records["records"]][:2] == ["0.04", "0.80"]
