@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 
 from rating.compiled.winners import distinct_rates
+from rating.describe_discounts import discount_lines, fee_discount_text
 from rating.describe_supply import energy_tier_lines, ladder_lines, metered_kind, named_text, supply_sections
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
-from rating.language.call_terms import Destination, Rate, Rule
+from rating.language.call_terms import DerivedRun, Destination, Rate, Rule
+from rating.language.clocks import STANDARD, clock_of
 from rating.language.rates_text import quantity_text, rate_lines
 from rating.language.shared_terms import Tax
 from rating.language.tariff import Tariff, TariffVersion
@@ -16,19 +18,23 @@ from rating.named_parts import differences, parts_of
 from rating.week_grids import week_grids
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
+from schemas.zones import moment_of
 
 WIDTH = 100
 _KNOWN = frozenset(
     {
         *("label", "effective_from_at", "effective_to_at", "rounding", "priced_at", "windows", "destinations", "rates", "rules"),
-        *("allowances", "discount", "energy", "fees", "taxes", "supply"),
+        *("allowances", "discounts", "fee_discounts", "derived", "energy", "fees", "taxes", "supply"),
     }
 )
 
 
 def describe_tariff(tariff: Tariff) -> str:
     """All versions of a tariff in lines of at most 100 columns, but for names that are longer."""
-    lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {tariff.zone})"]
+    clock = f"{tariff.zone} standard time" if tariff.clock == STANDARD else tariff.zone
+    lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {clock})"]
+    lines += [f"then {', '.join(tariff.fallback)}"] if tariff.fallback else []
+    lines += [line for text in _calendar_lines(tariff) for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")]
     if tariff.content_hash:
         lines.append(f"content {tariff.content_hash[:16]}")
     for index, version in enumerate(tariff.versions):
@@ -36,8 +42,20 @@ def describe_tariff(tariff: Tariff) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _calendar_lines(tariff: Tariff) -> list[str]:
+    """The calendars that windows use, with their next holidays after the last version starts."""
+    used = {window.calendar.name: window.calendar for version in tariff.versions for window in version.windows if window.calendar}
+    lines = []
+    for name in sorted(used):
+        calendar = used[name]
+        year = moment_of(tariff.versions[-1].effective_from_at).astimezone(clock_of(tariff.zone, tariff.clock)).year
+        days = " ".join(day.isoformat() for day in sorted(calendar.holidays) if day.year == year)
+        lines.append(f"calendar {name}{f' ({calendar.source})' if calendar.source else ''}: holidays of {year} {days or 'none'}")
+    return lines
+
+
 def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[str]:
-    start, end = (instant_text(at, tariff.zone) for at in (version.effective_from_at, version.effective_to_at))
+    start, end = (instant_text(at, tariff.zone, tariff.clock) for at in (version.effective_from_at, version.effective_to_at))
     lines = [f"version {version.label}: from {start} until {end}", f"  rounded {rounding_text(version.rounding)}"]
     if version.rules:
         lines.append(f"  priced at {version.priced_at}")
@@ -49,8 +67,10 @@ def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[s
         *supply_sections(version, tariff.zone),
         ("Destinations", _columns([(to.name, _prefix_text(to)) for to in sorted(version.destinations, key=lambda to: to.name)])),
         ("Allowances", _columns([(each.name, allowance_text(each)) for each in version.allowances])),
-        (version.discount.item if version.discount else "", _discount_lines(version)),
+        ("Discounts", [line for one in version.discounts for line in discount_lines(one, tariff, version)]),
+        ("Derived runs", _columns([(run.name, _run_text(run)) for run in version.derived])),
         ("Fees", _columns([(fee.name, fee_text(fee)) for fee in version.fees])),
+        ("Discounts of fees", [fee_discount_text(one, tariff) for one in version.fee_discounts]),
         ("Taxes", _columns([(tax.name, _tax_text(tax)) for tax in version.taxes])),
         ("Other terms", _columns(other_terms(version))),
     )
@@ -156,6 +176,8 @@ def _tax_text(tax: Tax) -> str:
     return percent_text(tax.ppm) + (f" of {named_text(tax.of)}" if tax.of else "")
 
 
-def _discount_lines(version: TariffVersion) -> list[str]:
-    tiers = version.discount.tiers if version.discount else ()
-    return [f"from {amount_text(tier.from_nano)}: {percent_text(tier.ppm)}" for tier in tiers]
+def _run_text(run: DerivedRun) -> str:
+    by = f"by tariff {run.tariff_id}" if run.tariff_id else f"by the tariff of subject {run.subject}"
+    kinds = f", {' '.join(sorted(kind.label for kind in run.kinds))}" if run.kinds is not None else ""
+    to = f", to {', '.join(run.destinations)}" if run.destinations is not None else ""
+    return f"{run.side} {by}{kinds}{to}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rating.compiled.winners import distinct_rates
 from rating.describe import other_terms
+from rating.describe_discounts import discount_lines
 from rating.described_terms import window_text
 from rating.language.call_terms import Rate
 from rating.language.shared_terms import FOREVER_AT
@@ -24,6 +25,8 @@ def tariff_json(tariff: Tariff) -> Json:
         "service": str(tariff.service),
         "currency": tariff.currency,
         "zone": tariff.zone,
+        "clock": tariff.clock,
+        "fallback": list(tariff.fallback),
         "versions": [_version(tariff, index, version) for index, version in enumerate(tariff.versions)],
     }
 
@@ -80,7 +83,7 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
             }
             for each in version.allowances
         ],
-        "discount": _discount(version),
+        "discounts": _discounts(tariff, version),
         "fees": [{"name": fee.name, "amount": amount_text(fee.amount_nano), "prorate": fee.prorate} for fee in version.fees],
         "taxes": [{"name": tax.name, "ppm": tax.ppm} for tax in version.taxes],
         "other_terms": dict(other_terms(version)),
@@ -122,8 +125,8 @@ def _destination(version: TariffVersion, number: int) -> Json:
     }
 
 
-def _discount(version: TariffVersion) -> Json | None:
-    if version.discount is None:
-        return None
-    tiers = [{"from": amount_text(tier.from_nano), "ppm": tier.ppm} for tier in version.discount.tiers]
-    return {"item": version.discount.item, "tiers": tiers}
+def _discounts(tariff: Tariff, version: TariffVersion) -> list[Json]:
+    return [
+        {"item": one.item, "order": one.order, "text": [line.strip() for line in discount_lines(one, tariff, version)]}
+        for one in version.discounts
+    ]

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rating.language.call_terms import Allowance
+from rating.language.clocks import WALL, clock_of
 from rating.language.rates_text import quantity_text
 from rating.language.shared_terms import DAY_US, FOREVER_AT, Fee, Rounding, Window
 from schemas.money import amount_text
-from schemas.zones import moment_of, zone_of
+from schemas.zones import moment_of
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DATES_SHOWN = 6
 
 
-def instant_text(at: int, zone: str) -> str:
+def instant_text(at: int, zone: str, clock: str = WALL) -> str:
     """An instant as a local date, with the time of day where it is not midnight; the end of an open version in words."""
     if at == FOREVER_AT:
         return "further notice"
-    moment = moment_of(at).astimezone(zone_of(zone))
+    moment = moment_of(at).astimezone(clock_of(zone, clock))
     return moment.strftime("%Y-%m-%d" if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else "%Y-%m-%d %H:%M:%S")
 
 
@@ -39,6 +40,8 @@ def window_text(window: Window) -> str:
         days = [day.isoformat() for day in sorted(window.dates)]
         more = len(days) - _DATES_SHOWN
         parts.append(" ".join(days[:_DATES_SHOWN]) + (f" and {more} more dates" if more > 0 else ""))
+    if window.day_types is not None and window.calendar is not None:
+        parts.append(f"{' or '.join(sorted(window.day_types))} of {window.calendar.name}")
     if (window.start_us, window.end_us) != (0, DAY_US):
         parts.append(f"{clock_text(window.start_us)}-{clock_text(window.end_us)}{' next day' if window.crosses_midnight else ''}")
     return ", ".join(parts) or "always"

@@ -18,13 +18,20 @@ from schemas.reasons import Reason
 INTERVAL_MAX = 2**44  # as in utility.intervals
 
 
-def energy_lines(book: TariffBook, usage: UsageColumns, *, exactly: bool) -> tuple[npt.NDArray[np.uint8], pl.DataFrame]:
-    """(status of each record, lines in order of row and item); `exactly` walks the ladder in Python."""
-    order = np.argsort(usage.start_at, kind="stable")
-    status_in_order, run, item, milliwh = (_walk if exactly else _by_kernel)(book, usage, order)
-    status = np.empty(len(usage), dtype=np.uint8)
+def energy_lines(
+    book: TariffBook, usage: UsageColumns, tariff_index: npt.NDArray[np.int32], *, exactly: bool
+) -> tuple[npt.NDArray[np.uint8], pl.DataFrame]:
+    """(status of each record, lines in order of row and item) of the energy records that have a tariff (index >= 0).
+
+    Records of a tariff share one ladder, in order of start; `exactly` walks it in Python.
+    """
+    asked = np.flatnonzero((tariff_index >= 0) & (usage.kind == UsageKind.ENERGY))
+    order = asked[np.lexsort((usage.start_at[asked], tariff_index[asked]))]
+    status_in_order, run, item, milliwh = (_walk if exactly else _by_kernel)(book, usage, order, tariff_index)
+    status = np.full(len(usage), Reason.NO_TARIFF_FOR_SUBJECT, dtype=np.uint8)
     status[order] = status_in_order
-    without = np.ones(len(usage), dtype=np.bool_)
+    without = np.zeros(len(usage), dtype=np.bool_)
+    without[order] = True
     without[order[run]] = False
     status[without & (status == 0)] = Reason.ZERO_USAGE
     price = np.array([each.price_nano for each in book.energy_items] or [0], dtype=np.int64)
@@ -47,14 +54,14 @@ def energy_lines(book: TariffBook, usage: UsageColumns, *, exactly: bool) -> tup
 Found = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def _by_kernel(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64]) -> Found:
+def _by_kernel(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64], tariff_index: npt.NDArray[np.int32]) -> Found:
     from rating.utility.intervals import determine_intervals  # loads a kernel, which few records do without
 
     ones = np.ones(len(order), dtype=np.int64)
     found = determine_intervals(
         book,
-        tariff_index=np.where(usage.kind[order] == UsageKind.ENERGY, 0, -1),
-        ladder_group=np.zeros(len(order), dtype=np.int32),
+        tariff_index=tariff_index[order],
+        ladder_group=tariff_index[order],
         start_at=usage.start_at[order],
         step_us=ones,
         first_value=np.arange(len(order)),
@@ -64,19 +71,16 @@ def _by_kernel(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int6
     return found.status, found.run_index.astype(np.int64), found.item_index.astype(np.int64), found.quantity_milliwh
 
 
-def _walk(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64]) -> Found:
+def _walk(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64], tariff_index: npt.NDArray[np.int32]) -> Found:
     """The loop of `utility.intervals` for runs of one interval."""
     status = np.zeros(len(order), dtype=np.uint8)
     parts: list[tuple[int, int, int]] = []
-    total = 0
+    total, before = 0, -1
     for run, row in enumerate(order.tolist()):
-        left = int(usage.quantity[row])
-        if usage.kind[row] != UsageKind.ENERGY:
-            status[run] = Reason.NO_TARIFF_FOR_SUBJECT
-            total = 0  # a change of tariff starts the ladder again
-            continue
-        place = book.timelines.place_of(0, int(usage.start_at[row]))
-        price = int(book.energy_winner[book.energy_cell[0] + book.timelines.segment[place, 1]]) if place >= 0 else -1
+        left, tariff = int(usage.quantity[row]), int(tariff_index[row])
+        total, before = (total if tariff == before else 0), tariff
+        place = book.timelines.place_of(tariff, int(usage.start_at[row]))
+        price = int(book.energy_winner[book.energy_cell[tariff] + book.timelines.segment[place, 1]]) if place >= 0 else -1
         if price < 0 or left > INTERVAL_MAX:
             status[run] = Reason.NO_RATE_AT_INSTANT if price < 0 else Reason.QUANTITY_OUT_OF_RANGE
             continue
@@ -99,11 +103,11 @@ def energy_items(book: TariffBook) -> list[PricedItem]:
     ]
 
 
-def energy_segments(items: list[PricedItem], lines: pl.DataFrame, records: int) -> list[list[str]]:
-    """The lines of the first records in words."""
-    found: list[list[str]] = [[] for _ in range(records)]
-    for row, index, milliwh, nano in lines.filter(pl.col("row") < records).iter_rows():
+def energy_segments(items: list[PricedItem], row_lines: list[tuple[int, int, int]]) -> list[str]:
+    """(item index, milliwatt-hours, nano-units) of one record in words."""
+    found = []
+    for index, milliwh, nano in row_lines:
         item = items[index]
         price = f"{amount_text(item.price_nano)} per {quantity_text(item.per, UsageKind.ENERGY)}"
-        found[row].append(f"{quantity_text(milliwh, UsageKind.ENERGY)} at {price}: {amount_text(nano)}  [{item.item}]")
+        found.append(f"{quantity_text(milliwh, UsageKind.ENERGY)} at {price}: {amount_text(nano)}  [{item.item}]")
     return found

@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from rating.compiled.winners import Candidates
+from rating.compiled.winners import Candidates, price_numbers
 from rating.language.call_terms import Rule
 from rating.language.tariff import TariffVersion
-from rating.tariff_winners import KindWinners, TariffWinners, price_numbers
+from rating.tariff_winners import KindWinners, TariffWinners
 from schemas.errors import Fault
 from schemas.quantities import UsageKind
 

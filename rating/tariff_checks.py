@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rating.tariff_winners import KindWinners, TariffWinners, price_numbers
+from rating.tariff_winners import KindWinners, TariffWinners
 from schemas.errors import Fault
-
-__all__ = ["level_rule_faults", "price_numbers"]
 
 
 def level_rule_faults(found: TariffWinners) -> list[Fault]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from rating.describe_discounts import tiers_text
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
-from rating.language.call_terms import Allowance, Discount, Rate, Rule
+from rating.language.call_terms import Allowance, Rate, Rule
+from rating.language.discount_terms import Discount
 from rating.language.rates_text import rate_lines
 from rating.language.shared_terms import Fee, Rounding, Tax, Window
 from rating.language.tariff import Tariff, TariffVersion
@@ -152,18 +154,12 @@ def _validity(old: TariffVersion, new: TariffVersion, old_zone: str, new_zone: s
 _ELSEWHERE = frozenset({"label", "effective_from_at", "effective_to_at", "destinations", "rates", "rules", "energy", "taxes"})
 
 
-def _ladder_text(discount: Discount) -> str:
-    return f"{discount.item}, " + ", ".join(
-        f"from {amount_text(tier.from_nano)} {percent_text(tier.ppm)}" for tier in discount.tiers
-    )
-
-
 _WORDS: dict[type, Callable[..., str]] = {
     Window: window_text,
     Allowance: allowance_text,
     Fee: fee_text,
     Rounding: rounding_text,
-    Discount: _ladder_text,
+    Discount: tiers_text,
     Tax: lambda tax: percent_text(tax.ppm),
 }
 

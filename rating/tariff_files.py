@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rating.compiled.chains import needed_tariffs, needs_others, with_chains
 from rating.language.decks import deck_row_count
 from rating.language.tariff import Tariff
 from rating.language.tariff_reader import read_tariff
@@ -35,7 +36,8 @@ def load_tariffs(folder: Path) -> list[Tariff]:
     """All tariffs of a folder, by tariff id.
 
     Raises:
-        ConfigurationError: all faults of all files; no tariff at all; one tariff id in two files.
+        ConfigurationError: all faults of all files; no tariff at all; one tariff id in two files; fallbacks and derived runs that
+            name no tariff of the folder, or one of another currency.
     """
     paths = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
     found: dict[str, Tariff] = {}
@@ -50,7 +52,23 @@ def load_tariffs(folder: Path) -> list[Tariff]:
             faults.append(Fault(str(path), "this tariff is in another file too", tariff.tariff_id, f"only in {other.where}"))
     if faults:
         raise ConfigurationError(faults)
-    return [found[tariff_id] for tariff_id in sorted(found)]
+    return with_chains([found[tariff_id] for tariff_id in sorted(found)])
+
+
+def load_with_chain(path: Path) -> list[Tariff]:
+    """The tariff in one file first, then those that it falls back to or derives runs from, looked for beside it.
+
+    Raises:
+        ConfigurationError: faults of the file, and of the folder where the file names other tariffs.
+    """
+    tariff = load_tariff(path)
+    if not needs_others(tariff):
+        return [tariff]
+    every = {one.tariff_id: one for one in load_tariffs(path.parent)}
+    needed = {tariff.tariff_id: None}
+    for one in needed_tariffs(every[tariff.tariff_id], every):
+        needed.setdefault(one, None)
+    return [every[one] for one in needed]
 
 
 def check_tariff(path: Path, terms: WarningTerms | None = None) -> list[Fault]:

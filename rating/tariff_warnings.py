@@ -48,12 +48,17 @@ def _unused(tariff: Tariff, places: Places) -> list[Fault]:
     said = []
     for version in tariff.versions:
         used_to = {rule.destination for rule in version.rules}
-        used_to |= {to for one in version.allowances for to in one.destinations or ()}
+        limited = [one.destinations for one in version.allowances] + [one.destinations for one in version.discounts]
+        used_to |= {to for names in (*limited, *(run.destinations for run in version.derived)) for to in names or ()}
+        used_rates = {rule.rate for rule in version.rules} | {one.rate for one in version.discounts}
         used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
+        used_windows |= {name for one in version.discounts for name in one.windows or ()}
+        used_windows |= {price.window for price in version.demand}
+        used_windows |= {price.window for price in (version.supply.export.prices if version.supply.export else ())}
         groups = (
             ("windows", "window", [window.name for window in version.windows], used_windows),
             ("destinations", "destination", [to.name for to in version.destinations], used_to),
-            ("rates", "rate", [rate.name for rate in version.rates], {rule.rate for rule in version.rules}),
+            ("rates", "rate", [rate.name for rate in version.rates], used_rates),
         )
         for group, word, names, used in groups:
             said += [

@@ -16,12 +16,14 @@ from rating.compiled.winners import (
     RuleRow,
     call_candidates,
     energy_candidates,
+    price_numbers,
     resolve,
     rule_rows,
 )
+from rating.language.clocks import clock_of
 from rating.language.tariff import Tariff
 from schemas.quantities import UsageKind
-from schemas.zones import US_PER_S, moment_of, zone_of, zone_table
+from schemas.zones import US_PER_S, moment_of, zone_table
 
 # Calendars repeat after 28 years (1901-2099), so this sees every combination of windows that an open version can have.
 _HORIZON_US = (28 * 366) * 86_400 * US_PER_S
@@ -55,7 +57,7 @@ class TariffWinners:
     def first_instant(self, pattern: int) -> str:
         """When a pattern holds for the first time, local and to the minute."""
         at = int(self.timeline.starts_at[np.argmax(self.timeline.pattern == pattern)])
-        return moment_of(at).astimezone(zone_of(self.tariff.zone)).isoformat(timespec="minutes")
+        return moment_of(at).astimezone(clock_of(self.tariff.zone, self.tariff.clock)).isoformat(timespec="minutes")
 
     def duration_us(self) -> Ints:
         """[patterns]: how long each holds in all."""
@@ -75,12 +77,6 @@ def life_timeline(tariff: Tariff) -> Timeline | None:
     open_from = max(last.effective_from_at, start_at)
     end_at = min(last.effective_to_at, open_from + _HORIZON_US)
     return compile_timeline(tariff, start_at, end_at) if start_at < end_at else None
-
-
-def price_numbers(rows: tuple[RuleRow, ...]) -> Ints:
-    """A number for each row, equal where the price is."""
-    numbers: dict[tuple[object, ...], int] = {}
-    return np.array([numbers.setdefault(row.price, len(numbers)) for row in rows], dtype=np.int64)
 
 
 def tariff_winners(tariff: Tariff) -> TariffWinners | None:

@@ -18,9 +18,10 @@ import polars as pl
 
 from rating.language.written_values import UNITS
 from schemas.errors import Fault, MeterlineError
+from schemas.hashing import record_id_of, text_words
 from schemas.numbers import DIGITS_MAX
 from schemas.quantities import INT64_MAX, UsageKind, exact_int
-from schemas.zones import instant_us
+from schemas.zones import instant_us, moment_of
 
 FAULTS_SHOWN = 20
 _KINDS = {kind.label: kind for kind in UsageKind}
@@ -41,6 +42,12 @@ class UsageColumns:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The whole UTC years that hold all starts."""
+        first, last = (moment_of(int(at)).year for at in (self.start_at.min(), self.start_at.max()))
+        return instant_us(datetime(first, 1, 1, tzinfo=UTC)), instant_us(datetime(last + 1, 1, 1, tzinfo=UTC))
 
 
 def usage_columns(usage: pl.DataFrame) -> UsageColumns:
@@ -190,3 +197,24 @@ def _quantity(text: str, unit: str, kind: UsageKind) -> tuple[int | None, str]:
     if not 0 <= exact <= INT64_MAX:
         return None, f"quantity out of range: {text} {unit}".rstrip()
     return exact, ""
+
+
+def instant_of(value: object, name: str = "start_at") -> int:
+    """Microseconds UTC of a datetime with zone or of ISO text with an offset.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} without offset: {value}")
+    return instant_us(moment)
+
+
+def record_ids(usage: pl.DataFrame) -> tuple[list[int], list[int]]:
+    """(hi, lo) of each record: a hash of its `record_id`, or of its row number where there is no such column."""
+    texts = (
+        usage["record_id"].cast(pl.String).to_list() if "record_id" in usage.columns else list(map(str, range(1, len(usage) + 1)))
+    )
+    ids = [record_id_of(text_words(str(text).encode())) for text in texts]
+    return [hi for hi, _ in ids], [lo for _, lo in ids]

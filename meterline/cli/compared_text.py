@@ -42,10 +42,10 @@ def compared_json(compared: PriceComparison, names: tuple[str, str]) -> dict[str
     new, old = compared.priced, compared.against
     records = compared.records.drop("change_nano").iter_rows(named=True)
     return {
-        "tariff_id": new.tariff.tariff_id,
-        "content_hash": new.tariff.content_hash,
-        "against": {"name": names[1], "tariff_id": old.tariff.tariff_id, "content_hash": old.tariff.content_hash},
-        "currency": new.tariff.currency,
+        "tariff_id": new.tariffs[0].tariff_id,
+        "content_hash": new.tariffs[0].content_hash,
+        "against": {"name": names[1], "tariff_id": old.tariffs[0].tariff_id, "content_hash": old.tariffs[0].content_hash},
+        "currency": new.tariffs[0].currency,
         "records": [{name: plain(value) for name, value in row.items()} for row in records],
         "totals": totals_json(new),
         "against_totals": totals_json(old),
@@ -98,7 +98,7 @@ def _items_text(compared: PriceComparison, names: tuple[str, str]) -> str:
         for row in priced.totals.iter_rows(named=True):
             by_item.setdefault(row["item"], [0, 0])[side] += row["charge_nano"]
     by_item["total"] = [_total(compared, "against"), _total(compared, "priced")]
-    heads = (f"item, {compared.priced.tariff.currency}", names[1], names[0], "change")
+    heads = (f"item, {compared.priced.currency}", names[1], names[0], "change")
     cells = [(item, amount_text(old), amount_text(new), change_text(new, old)) for item, (old, new) in by_item.items()]
     return table_text(heads, cells, right=heads[1:])
 

@@ -7,37 +7,36 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from meterline.cli.output import number_text, table_text
+from meterline.cli.priced_runs import tariff_heading
 from rating.language.rates_text import quantity_text
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rating.language.tariff import Tariff
     from rating.price_usage import PricedUsage
 
 
-def priced_json(priced: PricedUsage) -> dict[str, Any]:
-    """All records, totals by item and the sum; money as decimal texts with the currency."""
-    tariff = priced.tariff
+def priced_json(priced: PricedUsage, named: Sequence[Tariff]) -> dict[str, Any]:
+    """All records, totals by item and the sum; money as decimal texts with the currency. `named`: the tariffs of the heading."""
     records = [
-        {
-            **{name: plain(value) for name, value in row.items() if name != "charge_nano"},
-            "currency": tariff.currency if row["charge"] else "",
-        }
+        {name: plain(value) for name, value in row.items() if name != "charge_nano"}
         for row in priced.records.iter_rows(named=True)
     ]
     return {
-        "tariff_id": tariff.tariff_id,
-        "content_hash": tariff.content_hash,
+        **tariff_heading(named),
         "records": records,
         "totals": totals_json(priced),
         "total": total_text(priced),
-        "currency": tariff.currency,
+        "currency": priced.currency,
         "reasons": reasons(priced.records["reason"]),
     }
 
 
 def totals_json(priced: PricedUsage) -> list[dict[str, Any]]:
-    totals = priced.totals.with_columns(pl.lit(priced.tariff.currency).alias("currency"))
+    totals = priced.totals.with_columns(pl.lit(priced.currency).alias("currency"))
     return totals.drop("charge_nano").to_dicts()
 
 
@@ -53,7 +52,7 @@ def reasons(column: pl.Series) -> dict[str, int]:
 
 def priced_text(priced: PricedUsage, explain: int) -> str:
     """The first records, the totals by item, and a summary line for each reason."""
-    records, currency = priced.records, priced.tariff.currency
+    records, currency = priced.records, priced.currency
     parts = []
     if explain and len(records):
         cells: list[tuple[object, ...]] = []
@@ -61,6 +60,9 @@ def priced_text(priced: PricedUsage, explain: int) -> str:
             what = row["rule"] or row["reason"]
             cells.append((number, plain(row["start_at"]), row["kind"], used(row), row["charge"] or "-", what))
             cells += [("", "", "", "", "", f"  {segment}") for segment in row["segments"]]
+            cells += [("", "", "", "", f"-{of['amount']}", f"  discount {of['name']}") for of in row.get("discounts", [])]
+            if row.get("discounts"):
+                cells.append(("", "", "", "", row["net"], "  net"))
         heads = ("record", "start", "kind", "quantity", f"charge {currency}", "rule and segments")
         parts.append(table_text(heads, cells, right=("record", "quantity", f"charge {currency}")))
         if len(records) > explain:
@@ -73,7 +75,7 @@ def priced_text(priced: PricedUsage, explain: int) -> str:
 
 def totals_text(priced: PricedUsage) -> str:
     """Totals by item as a table with the sum."""
-    charge = f"charge {priced.tariff.currency}"
+    charge = f"charge {priced.currency}"
     cells = [
         (
             row["item"],

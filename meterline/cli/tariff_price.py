@@ -1,24 +1,48 @@
-"""`meterline tariff price`: what given usage costs by a tariff, or by two, without accounts or any other set-up."""
+"""`meterline tariff price`: what usage costs by tariffs and subjects, with discounts, in all runs, or by another tariff."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from meterline.cli.output import Output
-from meterline.cli.tariff_arguments import json_option, tariff_argument
+from meterline.cli.tariff_arguments import json_option
 from meterline.cli.usage_files import read_usage, write_records
 from schemas.errors import Fault, MeterlineError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rating.language.tariff import Tariff
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of one call."""
+
+    tariff_path: Path
+    usage_file: Path
+    version: str | None
+    against: str | None
+    explain: int
+    output: Path | None
+    subjects_file: Path | None
+    runs: bool
+    discounts: bool
+    contracts_file: Path | None
+    periods: tuple[str, ...]
+    terms_file: Path | None
+    as_json: bool
 
 
 @click.command("price")
-@tariff_argument
-@click.argument("usage_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("tariff_path", metavar="TARIFF", type=click.Path(path_type=Path, exists=True))
+@click.argument("usage_file", type=_FILE)
 @click.option("--version", "version", metavar="LABEL", help="Price by this version, whatever the date.")
 @click.option(
     "--against", metavar="OTHER", help="Price by OTHER too and show what changes: a tariff file, or a version of TARIFF."
@@ -27,30 +51,24 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write all records to a CSV, Parquet or JSON lines file."
 )
-@click.option("--period", "periods", multiple=True, metavar="YYYY-MM", help="Bill metered usage of these months.")
 @click.option(
-    "--terms",
-    "terms_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Terms of the service (YAML), with --period.",
+    "--subjects", "subjects_file", type=_FILE, help="CSV of tenant, category, subject, tariff, effective_from[, effective_to]."
 )
+@click.option("--runs", is_flag=True, help="Every derived run of each record, and the margin.")
+@click.option("--discounts", is_flag=True, help="Discounts too: the usage is one period, without allowances.")
+@click.option(
+    "--contracts", "contracts_file", type=_FILE, help="CSV of [account, ]tariff, effective_from[, effective_to], for discounts."
+)
+@click.option("--period", "periods", multiple=True, metavar="YYYY-MM", help="Bill metered usage of these months.")
+@click.option("--terms", "terms_file", type=_FILE, help="Terms of the service (YAML), with --period.")
 @json_option
-def command(
-    tariff_file: Path,
-    usage_file: Path,
-    version: str | None,
-    against: str | None,
-    explain: int,
-    output: Path | None,
-    periods: tuple[str, ...],
-    terms_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF: charges, segments, totals by item.
+def command(**options: Any) -> None:
+    """Price the records of USAGE_FILE (CSV, Parquet or JSON lines) by TARIFF, a file or a folder: segments, totals by item.
 
     \b
     Columns: kind (voice, message, volume, energy), called_number, start_at (ISO with offset), quantity, and unit
-    (s, min, MB, kWh ...; without it milliseconds, messages, bytes, milliwatt-hours).
+    (s, min, MB, kWh ...; without it milliseconds, messages, bytes, milliwatt-hours). The tariff of a record is that
+    of its subject (--subjects and columns tenant, category, subject), of its column tariff, or the only one given.
 
     \b
     With --against, changes are those from OTHER to TARIFF:
@@ -61,46 +79,85 @@ def command(
     export, reactive_import, reactive_export, self_generation, volume, demand), quantity, unit; start_at and step_s, or neither
     for a register total; optionally service, period and item. Refused months exit with 1 and have no total.
     """
-    from rating.tariff_files import load_tariff
-    from rating.tariff_versions import always_in_force
-
-    tariff = load_tariff(tariff_file)
-    used = always_in_force(tariff, version) if version else tariff
-    if periods:
+    asked = _Asked(**options)
+    tariffs = _tariffs(asked)
+    if asked.periods:
         from meterline.cli.metered_bill import bill_periods
 
-        bill_periods(used, tariff_file, usage_file, periods, terms_file, as_json=as_json)
+        bill_periods(tariffs[0], asked.tariff_path, asked.usage_file, asked.periods, asked.terms_file, as_json=asked.as_json)
         return
-    if terms_file is not None:
+    if asked.terms_file is not None:
         raise MeterlineError(Fault("--terms", "terms without a period", next_step="give the months with --period YYYY-MM"))
-    usage = read_usage(usage_file)
-    if against is None:
-        from meterline.cli.priced_text import priced_json, priced_text
-        from rating.price_usage import price_usage_lines
+    usage = read_usage(asked.usage_file)
+    if asked.against is not None:
+        _compare(asked, tariffs[0], usage)
+        return
+    subjects = _subjects(asked, tariffs, usage)
+    if asked.runs:
+        from meterline.cli.priced_runs import answer_runs
 
-        priced = price_usage_lines(used, usage, explain=explain)
-        write_records(priced.records, output)
-        Output(as_json).answer(priced_json(priced) if as_json else None, lambda: priced_text(priced, explain))
+        answer_runs(tariffs, usage, subjects, str(asked.subjects_file), asked.as_json)
     else:
-        from meterline.cli.compared_text import compared_json, compared_text
-        from rating.compare_prices import compare_prices
-
-        other = _other(tariff, against)
-        compared = compare_prices(used, other, usage, explain=explain)
-        write_records(compared.records, output)
-        names = _names(used, other)
-        Output(as_json).answer(
-            compared_json(compared, names) if as_json else None, lambda: compared_text(compared, names, explain)
-        )
+        _price(asked, tariffs, usage, subjects)
 
 
-def _other(tariff: Tariff, named: str) -> Tariff:
-    """The tariff in a file of this name, or else the version of this label."""
+def _tariffs(asked: _Asked) -> list[Tariff]:
+    from rating.tariff_files import load_tariffs, load_with_chain
+    from rating.tariff_versions import always_in_force
+
+    path = asked.tariff_path
+    found = load_tariffs(path) if path.is_dir() else load_with_chain(path)
+    alone = [name for name in ("version", "against", "periods") if getattr(asked, name)]
+    if alone and path.is_dir() and len(found) > 1:
+        raise MeterlineError(Fault(str(path), f"several tariffs with --{alone[0].rstrip('s')}", str(len(found)), "one tariff"))
+    return [always_in_force(found[0], asked.version), *found[1:]] if asked.version else found
+
+
+def _subjects(asked: _Asked, tariffs: list[Tariff], usage: pl.DataFrame) -> pl.DataFrame | None:
+    if asked.subjects_file:
+        from rating.subjects import load_subjects
+
+        return load_subjects(asked.subjects_file)
+    if asked.tariff_path.is_dir() and len(tariffs) > 1 and "tariff" not in usage.columns:
+        must_be = "one tariff, --subjects, or a column tariff"
+        raise MeterlineError(Fault(str(asked.tariff_path), "several tariffs and no subjects", str(len(tariffs)), must_be))
+    return None
+
+
+def _price(asked: _Asked, tariffs: list[Tariff], usage: pl.DataFrame, subjects: pl.DataFrame | None) -> None:
+    from meterline.cli.priced_text import priced_json, priced_text
+    from rating.price_usage import price_usage_lines
+
+    where = str(asked.subjects_file)
+    priced = price_usage_lines(tariffs, usage, explain=asked.explain, subjects=subjects, where=where)
+    if asked.discounts:
+        from rating.price_discounts import price_discounts
+
+        contracts = read_usage(asked.contracts_file) if asked.contracts_file else None
+        given = price_discounts(tariffs, usage, contracts=contracts, subjects=subjects, where=where)
+        priced = dataclasses.replace(priced, records=priced.records.hstack(given))
+    write_records(priced.records, asked.output)
+    named = tariffs if asked.tariff_path.is_dir() else tariffs[:1]
+    Output(asked.as_json).answer(
+        priced_json(priced, named) if asked.as_json else None, lambda: priced_text(priced, asked.explain)
+    )
+
+
+def _compare(asked: _Asked, tariff: Tariff, usage: pl.DataFrame) -> None:
+    from meterline.cli.compared_text import compared_json, compared_text
+    from rating.compare_prices import compare_prices
     from rating.tariff_files import load_tariff
     from rating.tariff_versions import always_in_force
 
-    path = Path(named)
-    return load_tariff(path) if path.is_file() else always_in_force(tariff, named)
+    path = Path(asked.against or "")
+    written = load_tariff(asked.tariff_path) if asked.version else tariff
+    other = load_tariff(path) if path.is_file() else always_in_force(written, str(asked.against))
+    compared = compare_prices(tariff, other, usage, explain=asked.explain)
+    write_records(compared.records, asked.output)
+    names = _names(tariff, other)
+    Output(asked.as_json).answer(
+        compared_json(compared, names) if asked.as_json else None, lambda: compared_text(compared, names, asked.explain)
+    )
 
 
 def _names(tariff: Tariff, other: Tariff) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
 from rating.calls.allowances import allowance_grants
 from rating.calls.first_pass import rate_calls
-from rating.calls.second_pass import DiscountedCalls, discount_calls
+from rating.calls.second_pass import DiscountedCalls, discount_calls, end_of_period
 from rating.compiled.book import TariffBook
 from schemas.periods import Period
 from schemas.quantities import UsageKind
@@ -67,8 +67,17 @@ def _ordered_usage(snapshot: Snapshot, reference: Reference, period: Period, buc
     column["rank"] = directory.assigned_rank[assignment]
     column["group"] = directory.group_rank[column["rank"]]
     column["tariff"] = directory.tariff_index[assignment]
+    column["activation"] = _activations(directory.service_id, directory.from_at)[assignment]
     order = account_order(column["group"], column["start_at"], column["record_hi"], column["record_lo"], ranks=directory.accounts)
     return {name: values[order] for name, values in column.items()}
+
+
+def _activations(service_id: npt.NDArray[Any], from_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The start of the first contract of each assignment's service; assignments are in order of (service, start)."""
+    is_first = np.ones(len(service_id), dtype=np.bool_)
+    is_first[1:] = service_id[1:] != service_id[:-1]
+    starts: npt.NDArray[np.int64] = from_at[is_first][np.cumsum(is_first) - 1]
+    return starts
 
 
 def _second_pass(
@@ -93,10 +102,11 @@ def _second_pass(
     grants = allowance_grants(book, contracts, period=period, day_starts=day_starts)
     groups = column["group"]
     group_start = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]] if len(groups) else [[0, 0]])
-    return discount_calls(
+    account_index = (column["rank"] - first).astype(np.int32)
+    discounted = discount_calls(
         book,
         group_start=group_start.astype(np.int64),
-        account_index=(column["rank"] - first).astype(np.int32),
+        account_index=account_index,
         start_at=column["start_at"],
         kind=column["kind"],
         called_number=column["called_number"],
@@ -105,7 +115,10 @@ def _second_pass(
         rule_index=column["rule"],
         tariff_index=column["tariff"],
         grants=grants,
+        contracts=contracts,
+        activation_at=column["activation"],
     )
+    return end_of_period(book, account_index, discounted)
 
 
 def _charges(

@@ -11,12 +11,13 @@ from rating.calls.exact_price import PricedSegment, booked_exact, exact_price
 from rating.compiled.book import TariffBook
 from rating.compiled.rule_layout import SCALE_SHIFT
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
+from rating.language.clocks import clock_of
 from rating.language.rates_text import quantity_text
 from schemas.money import NANO, amount_text
 from schemas.numbers import number_text
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
-from schemas.zones import moment_of, zone_of
+from schemas.zones import moment_of
 
 _SEGMENTS_FIRST = 64
 
@@ -58,6 +59,7 @@ class CallExplanation:
         return shown | {
             "version": rule.version,
             "item": rule.item,
+            **({"fallback": rule.fallback} if rule.fallback else {}),
             "connect_fee": amount_text(rule.rate.connect_fee_nano),
             "segments": [self._segment_json(segment) for segment in self.segments],
             "exact": str(self.total_nano / NANO),
@@ -99,12 +101,12 @@ class CallExplanation:
         if self.tariff_index < 0:
             return f"{head}: not priced, {self.status.label}"
         tariff = self.book.tariffs[self.tariff_index]
-        zone = zone_of(tariff.zone)
+        zone = clock_of(tariff.zone, tariff.clock)
         head += f" at {moment_of(self.start_at).astimezone(zone).isoformat()} on {tariff.tariff_id}"
         if self.status != Reason.OK:
             return f"{head}: not priced, {self.status.label}"
         rule, unit = self.book.rules[self.rule_index], tariff.currency
-        lines = [head, f"  {rule.item} (version {rule.version})"]
+        lines = [head, f"  {rule.item} (version {rule.shown_version})"]
         total = Fraction(0)
         if rule.rate.connect_fee_nano and not (self.segments and self.segments[0].elapsed):
             total = Fraction(rule.rate.connect_fee_nano)
@@ -126,7 +128,8 @@ class CallExplanation:
     def _segment_text(self, segment: PricedSegment) -> str:
         rule = self.book.rules[segment.rule_index]
         tier = rule.rate.tiers[segment.tier]
-        zone = zone_of(self.book.tariffs[self.tariff_index].zone)
+        tariff = self.book.tariffs[self.tariff_index]
+        zone = clock_of(tariff.zone, tariff.clock)
         at = moment_of(self._segment_start(segment)).astimezone(zone).strftime("%H:%M:%S")
         window = f", window {rule.window}" if rule.window else ""
         where = f"{rule.item}{window}, tier {segment.tier + 1}" if segment.tier else f"{rule.item}{window}"

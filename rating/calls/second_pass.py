@@ -1,19 +1,28 @@
 """The second pass: allowances and discounts, which depend on what the settlement group used before in the period.
 
 A pure fold: state in, state out. Any split of the records, between groups or in time with the state handed on, gives the same
-rows. For every record list = net + allowance value + discount, list being the charge of the first pass.
+rows. For every record list = net + allowance value + discount, list being the charge of the first pass, and the discount is the
+sum of what each of its discounts gave, by name.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from rating.calls.allowances import Grants, spend_allowances
-from rating.calls.discounts import apply_ladders
 from rating.calls.exact_price import exact_price
+from rating.calls.given_discounts import (
+    DiscountInput,
+    GivenDiscounts,
+    apply_discounts,
+    apply_retroactive,
+    empty_counters,
+)
 from rating.compiled.book import INDEX_BITS, TariffBook
 from rating.compiled.columns import kernel_column, refuse_row
 from schemas.errors import ConservationError, Fault, MeterlineError
@@ -24,13 +33,13 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class DiscountState:
-    """What the period has used so far: units left of each grant, and running totals [accounts, tariffs] in nano-units."""
+    """What the period has used so far: units left of each grant, and the discounts' counters [accounts, counters, 5]."""
 
     units_left: I64
-    totals_nano: I64
+    counters: I64
 
     def copy(self) -> DiscountState:
-        return DiscountState(self.units_left.copy(), self.totals_nano.copy())
+        return DiscountState(self.units_left.copy(), self.counters.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,13 @@ class DiscountedCalls:
     allowance_nano: I64  # what the allowance was worth: list - net - discount
     discount_nano: I64
     allowance_index: I32  # the first allowance that paid, -1 none
+    given: GivenDiscounts
     state: DiscountState
 
 
 def start_of_period(book: TariffBook, grants: Grants) -> DiscountState:
     """The state before the first record."""
-    accounts = len(grants.group_of_account)
-    return DiscountState(grants.units.copy(), np.zeros((max(accounts, 1), max(len(book.tariff_ids), 1)), dtype=np.int64))
+    return DiscountState(grants.units.copy(), empty_counters(book, len(grants.group_of_account)))
 
 
 def discount_calls(
@@ -65,6 +74,8 @@ def discount_calls(
     tariff_index: npt.ArrayLike,
     grants: Grants,
     state: DiscountState | None = None,
+    contracts: pl.DataFrame | None = None,
+    activation_at: npt.ArrayLike | None = None,
 ) -> DiscountedCalls:
     """Net charges of rated records.
 
@@ -74,6 +85,8 @@ def discount_calls(
         start_at, kind, called_number, quantity: as in `rate_calls`, sorted by (settlement group, start_at, record id).
         charge_nano, rule_index, tariff_index: of records that the first pass priced (status 0).
         grants: the period's grants; state: what earlier records of the period left, None at its start.
+        contracts: as for the grants, where a discount asks what else the account holds.
+        activation_at: i8[n], when the contract of each record started (NO_ACTIVATION_AT unknown), where a discount asks for it.
     Raises:
         MeterlineError: a row without rule, account or tariff. ConservationError: a net charge that leaves int64.
     """
@@ -98,12 +111,22 @@ def discount_calls(
     if exact:
         _price_rests_exactly(book, columns, covered, net)
     after_allowances = net.copy()
-    discount = np.empty(rows, dtype=np.int64)
-    apply_ladders(
-        columns[1], columns[7], columns[8], book.rule_rows, book.rule_words, book.discount_first, book.discount_tiers,
-        after.totals_nano, net, discount,
-    )  # fmt: skip
-    return DiscountedCalls(net, units, columns[6] - after_allowances, discount, allowance, after)
+    started = None if activation_at is None else kernel_column(activation_at, np.int64)
+    records = DiscountInput(columns[1], columns[2], columns[4], columns[5], units, columns[7], columns[8])
+    discount, by_name = apply_discounts(book, records, net, after.counters, contracts, started)
+    return DiscountedCalls(net, units, columns[6] - after_allowances, discount, allowance, by_name, after)
+
+
+def end_of_period(book: TariffBook, account_index: npt.ArrayLike, discounted: DiscountedCalls) -> DiscountedCalls:
+    """The same records with what retroactive ladders give, now that the period has no more: `discounted` holds all of it.
+
+    Args:
+        account_index: as in `discount_calls`.
+    """
+    accounts = kernel_column(account_index, np.int32)
+    whole = (discounted.state.counters, discounted.given, discounted.net_nano, discounted.discount_nano)
+    net, discount, given = apply_retroactive(book, accounts, *whole)
+    return dataclasses.replace(discounted, net_nano=net, discount_nano=discount, given=given)
 
 
 def _check(book: TariffBook, columns: list[npt.NDArray[np.int64]], grants: Grants) -> None:

@@ -14,7 +14,8 @@ import polars as pl
 from rating.compiled.prefix_table import PrefixTable
 from rating.compiled.rule_layout import LADDER
 from rating.compiled.timeline import Pattern
-from rating.language.call_terms import Allowance, Discount, Rate
+from rating.language.call_terms import Allowance, DerivedRun, Rate
+from rating.language.discount_terms import Discount
 from rating.language.shared_terms import Rounding
 from rating.language.tariff import Tariff
 from schemas.quantities import UsageKind
@@ -36,6 +37,12 @@ class BookRule:
     rate: Rate
     rounding: Rounding
     usage_start: bool  # version and window are those of the start of the usage
+    fallback: str = ""  # the tariff of the chain that prices here, empty for the tariff itself
+
+    @property
+    def shown_version(self) -> str:
+        """The version as bills and explanations name it."""
+        return f"{self.version} of {self.fallback}" if self.fallback else self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,47 @@ class BookAllowance:
     effective_from_at: int
     effective_to_at: int
     allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class BookDiscount:
+    """What a `discount_index` means: a discount of a version of a tariff, or of one of its fallbacks, and that one's clock."""
+
+    tariff_id: str
+    fallback: str
+    version: str
+    zone: str
+    clock: str
+    discount: Discount
+
+
+@dataclass(frozen=True, slots=True)
+class Discounts:
+    """The discounts of a book (layout: `rating.compiled.discount_sets`)."""
+
+    entries: tuple[BookDiscount, ...]
+    set_first: I32  # [sets + 1] into rows
+    rows: I64  # [discounts, 21]
+    tiers: I64  # [tiers, 2]: from_total, ppm
+    rule_mask: I64  # [rules]: bit j, the rule's kind and item admit the j-th discount of its set
+    destinations: npt.NDArray[np.bool_]  # [filters, nodes]
+    windows: npt.NDArray[np.bool_]  # [filters, pattern columns]
+    counters: tuple[tuple[str, str, str], ...]  # (tariff_id, fallback, name)
+    offers: tuple[BookRule, ...]  # trial rates as rules of their own, laid out as those of the book
+    offer_rows: I64
+    offer_scales: I64
+    offer_words: I64
+
+
+@dataclass(frozen=True, slots=True)
+class BookRun:
+    """What a `run_index` means: a derived run of a version, in force over `[effective_from_at, effective_to_at)`."""
+
+    tariff_id: str
+    version: str
+    effective_from_at: int
+    effective_to_at: int
+    run: DerivedRun
 
 
 INDEX_BITS = 30  # a step of the timeline index: 2**30 us, about 18 minutes
@@ -115,9 +163,9 @@ class TariffBook:
     energy_mode: npt.NDArray[np.int8]  # [energy prices] how tiers are climbed, see ladders
     allowances: tuple[BookAllowance, ...]
     allowance_match: npt.NDArray[np.int8]  # [allowances, nodes]: matched prefix length + 1, 0 = does not pay
-    discounts: tuple[tuple[str, str, Discount], ...]  # (tariff_id, version, ladder)
-    discount_first: I32  # [discounts + 1] into discount_tiers
-    discount_tiers: I64  # [tiers, 2]: from_nano, ppm
+    discounts: Discounts
+    runs: tuple[BookRun, ...]  # in order of (tariff, version, name)
+    run_destinations: npt.NDArray[np.bool_]  # [runs, nodes]: the run takes numbers of this node
     index_of: dict[str, int] = field(default_factory=dict)
 
     def tariff_index(self, tariff_id: str) -> int:
@@ -129,16 +177,22 @@ class TariffBook:
         offset = self.choices[self.choices[cell] + self.timelines.segment[place, 1]]
         return int(self.choices[cell + offset])
 
-    def discount_item(self, rule_index: int) -> str:
-        """The bill label of the discount ladder that records of a rule climb, empty for none."""
-        ladder = int(self.rule_words[self.rule_rows[rule_index, 7] + LADDER])
-        return "" if ladder < 0 else self.discounts[ladder][2].item
+    def discount_items(self, rule_index: int) -> tuple[str, ...]:
+        """The names of the discounts that records of a rule may get, in stacking order."""
+        of_rule = int(self.rule_words[self.rule_rows[rule_index, 7] + LADDER])
+        if of_rule < 0:
+            return ()
+        first, end = (int(at) for at in self.discounts.set_first[of_rule : of_rule + 2])
+        mask = int(self.discounts.rule_mask[rule_index])
+        return tuple(self.discounts.entries[row].discount.item for row in range(first, end) if mask >> (row - first) & 1)
 
     def rules_frame(self) -> pl.DataFrame:
         """The rules as a frame: rule_index, tariff_id, version, item, kind, destination, window, rate."""
         columns = ("tariff_id", "version", "item", "destination", "window")
+        names = {"version": "shown_version"}
         frame = pl.DataFrame(
-            {name: [getattr(rule, name) for rule in self.rules] for name in columns}, schema=dict.fromkeys(columns, pl.String)
+            {name: [getattr(rule, names.get(name, name)) for rule in self.rules] for name in columns},
+            schema=dict.fromkeys(columns, pl.String),
         )
         kinds = pl.Series("kind", [rule.kind.label for rule in self.rules], dtype=pl.String)
         rates = pl.Series("rate", [rule.rate.name for rule in self.rules], dtype=pl.String)

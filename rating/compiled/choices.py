@@ -66,6 +66,15 @@ class Choices:
         words[spread(at + _FIRST_RULE, records.count)] = records.row + first_rule
         return place + at[self.record_of], words
 
+    def table(self) -> I32:
+        """[nodes, patterns]: the rule row that wins, NO_RATE_AT_INSTANT or NO_RATE_FOR_DESTINATION, written out in full."""
+        records = self.records
+        offset = self.rows[records.shape[self.record_of]].astype(np.int64)
+        place = np.minimum(records.first[self.record_of][:, None] + np.maximum(offset - _FIRST_RULE, 0), len(records.row) - 1)
+        rule = records.row[place] if len(records.row) else np.zeros_like(offset)
+        none = np.where(offset == 1, NO_RATE_AT_INSTANT, NO_RATE_FOR_DESTINATION)
+        return np.where(offset >= _FIRST_RULE, rule, none).astype(np.int32)
+
 
 def spread(first: Ints, count: Ints) -> Ints:
     """first[0], first[0] + 1, ... count[0] of them, then those of first[1], ..."""

@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
+from rating.compiled.chains import Chain, Member, chain_faults, chain_of, chain_winners, chained
 from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
+from rating.compiled.discount_sets import DiscountSets
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
 from rating.compiled.prefix_table import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER
+from rating.compiled.runs import book_runs
 from rating.compiled.timeline import NO_VERSION, Pattern, Timeline, compile_timeline
 from rating.compiled.winners import (
     CALL_KIND_COUNT,
@@ -22,13 +25,12 @@ from rating.compiled.winners import (
     RuleRow,
     call_candidates,
     energy_candidates,
+    price_numbers,
     resolve,
     rule_rows,
 )
-from rating.language.call_terms import Discount
 from rating.language.shared_terms import PricedAt
 from rating.language.tariff import Tariff
-from rating.tariff_checks import price_numbers
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 
@@ -40,7 +42,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
     """Compile tariffs for usage that starts in `[span[0], span[1])`, UTC microseconds; whole years are usual, three are cheap.
 
     Raises:
-        ConfigurationError: two tariffs of one id; rules that nothing orders.
+        ConfigurationError: two tariffs of one id; rules that nothing orders; fallbacks and runs without their tariffs.
     """
     ordered = sorted(tariffs, key=lambda tariff: tariff.tariff_id)
     ids = tuple(tariff.tariff_id for tariff in ordered)
@@ -50,13 +52,18 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
     prefixes = compile_prefixes(
         prefix for tariff in ordered for version in tariff.versions for to in version.destinations for prefix in to.prefixes
     )
+    faults = chain_faults(ordered)
+    if faults:
+        raise ConfigurationError(faults)
     build = _Building(prefixes)
+    members = {tariff.tariff_id: build.member(tariff, span) for tariff in ordered}
+    by_id = {tariff.tariff_id: tariff for tariff in ordered}
     for tariff in ordered:
-        build.add(tariff, compile_timeline(tariff, span[0], span[1] + _TAIL_US))
+        build.add(chained([members[of.tariff_id] for of in chain_of(tariff, by_id)]))
     build.refuse_level()
     arrays = rule_arrays(build.rules, build.ladder_of)
     cells = build.cells or build.no_cells()
-    discount_tiers = [(tier.from_nano, tier.ppm) for _, _, ladder in build.discounts for tier in ladder.tiers]
+    runs = book_runs(ordered, prefixes)
     return TariffBook(
         span=span,
         tariff_ids=ids,
@@ -81,9 +88,9 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         energy_mode=energy_modes(ordered),
         allowances=tuple(build.allowances),
         allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),
-        discounts=tuple(build.discounts),
-        discount_first=np.cumsum([0, *(len(ladder.tiers) for _, _, ladder in build.discounts)], dtype=np.int32),
-        discount_tiers=np.array(discount_tiers, dtype=np.int64).reshape(-1, 2),
+        discounts=build.discounts.arrays(),
+        runs=tuple(run for run, _ in runs),
+        run_destinations=np.array([under for _, under in runs], dtype=np.bool_).reshape(-1, len(prefixes.prefixes)),
         index_of={tariff_id: index for index, tariff_id in enumerate(ids)},
     )
 
@@ -105,27 +112,37 @@ class _Building:
         self.energy_items: list[EnergyItem] = []
         self.allowances: list[BookAllowance] = []
         self.matches: list[npt.NDArray[np.int8]] = []
-        self.discounts: list[tuple[str, str, Discount]] = []
+        self.discounts = DiscountSets(prefixes)
         self.faults: list[Fault] = []
 
-    def add(self, tariff: Tariff, timeline: Timeline) -> None:
+    def member(self, tariff: Tariff, span: tuple[int, int]) -> Member:
+        """A tariff by itself: timeline, rows and choices."""
+        timeline = compile_timeline(tariff, span[0], span[1] + _TAIL_US)
         patterns = (*timeline.patterns, _OUTSIDE)
-        self.timelines.append((timeline, patterns))
-        ladders = self._add_discounts(tariff)
         rows = rule_rows(tariff)
         prices, rules = price_numbers(rows), rule_numbers(rows)
-        first = len(self.rules)
+        found = []
         for kind in list(UsageKind)[:CALL_KIND_COUNT]:
-            found = {
+            candidates = {
                 index: call_candidates(version, index, kind, rows, self.prefixes.node_of)
                 for index, version in enumerate(tariff.versions)
             }
-            choices, level = choose(found, patterns, self.prefixes, prices, rules)
+            choices, level = choose(candidates, patterns, self.prefixes, prices, rules)
             self._note_level(tariff, level, rows)
-            self._add_choices(choices, first)
-        self.rules += [_book_rule(tariff, row) for row in rows]
-        self.ladder_of += [ladders[row.version] for row in rows]
-        self._add_energy(tariff, patterns)
+            found.append(choices)
+        return Member(tariff, timeline, patterns, rows, tuple(found))
+
+    def add(self, chain: Chain) -> None:
+        """A tariff with its fallbacks; the rows of fallbacks are its own here, so that they share its common denominator."""
+        tariff = chain.members[0].tariff
+        self.timelines.append((chain.timeline, chain.patterns))
+        self.ladder_of += self.discounts.add(chain)
+        for kind in range(CALL_KIND_COUNT):
+            alone = chain.members[0].choices[kind]
+            self._add_choices(alone if len(chain.members) == 1 else dense_choices(chain_winners(chain, kind)), len(self.rules))
+        for member in chain.members:
+            self.rules += [_book_rule(tariff, member.tariff, row) for row in member.rows]
+        self._add_energy(tariff, chain.patterns)
         self._add_allowances(tariff)
 
     def _add_choices(self, choices: Choices, first: int) -> None:
@@ -169,16 +186,6 @@ class _Building:
                 self.allowances.append(BookAllowance(tariff.tariff_id, version.label, *span, allowance))
                 self.matches.append(_match_lengths(allowance.destinations, prefixes, self.prefixes))
 
-    def _add_discounts(self, tariff: Tariff) -> list[int]:
-        ladders = []
-        for version in tariff.versions:
-            if version.discount is None:
-                ladders.append(-1)
-                continue
-            ladders.append(len(self.discounts))
-            self.discounts.append((tariff.tariff_id, version.label, version.discount))
-        return ladders
-
     def _note_level(self, tariff: Tariff, level: list[Level], rows: tuple[RuleRow, ...]) -> None:
         for clash in level[:1]:
             items = [rows[row].item for row in clash.rows]
@@ -192,13 +199,13 @@ class _Building:
             raise ConfigurationError(self.faults)
 
 
-def _book_rule(tariff: Tariff, row: RuleRow) -> BookRule:
+def _book_rule(owner: Tariff, tariff: Tariff, row: RuleRow) -> BookRule:
     version = tariff.versions[row.version]
+    fallback = "" if tariff is owner else tariff.tariff_id
     # Only voice has a shape in time; the start instant prices all of a volume or message (reference: rating §3).
     by_start = row.kind != UsageKind.VOICE or version.priced_at is PricedAt.USAGE_START
-    return BookRule(
-        tariff.tariff_id, version.label, row.item, row.kind, row.destination, row.window, row.rate, row.rounding, by_start
-    )
+    names = (row.item, row.kind, row.destination, row.window)
+    return BookRule(owner.tariff_id, version.label, *names, row.rate, row.rounding, by_start, fallback)
 
 
 def _match_lengths(

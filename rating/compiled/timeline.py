@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rating.compiled.day_types import days_of_types
+from rating.language.clocks import clock_table
 from rating.language.shared_terms import DAY_US, Window
 from rating.language.tariff import Tariff, TariffVersion
-from schemas.zones import ZoneTable, zone_table
+from schemas.zones import ZoneTable
 
 NO_VERSION = -1
 Ints = npt.NDArray[np.int64]
@@ -42,7 +44,7 @@ class Timeline:
 
 def compile_timeline(tariff: Tariff, start_at: int, end_at: int) -> Timeline:
     """The timeline of a tariff over `[start_at, end_at)`, UTC microseconds within the years that `zone_table` covers."""
-    zone = zone_table(tariff.zone)
+    zone = clock_table(tariff.zone, tariff.clock)
     assert zone.starts_at[0] <= start_at < end_at, "span outside the compiled years of the zone"
     width = max((len(version.windows) for version in tariff.versions), default=0)
     starts: list[Ints] = []
@@ -114,6 +116,8 @@ def window_days(window: Window, days: Ints) -> npt.NDArray[np.bool_]:
             holds &= np.isin(reading, sorted(allowed))
     if window.dates is not None:
         holds &= np.isin(dates, np.array(sorted(window.dates), dtype="M8[D]"))
+    if window.day_types is not None and window.calendar is not None:
+        holds &= days_of_types(window.calendar, window.day_types, days)
     return holds
 
 

@@ -197,3 +197,9 @@ def _reach(found: Candidates, table: PrefixTable) -> npt.NDArray[np.bool_]:
     own[found.node] = 1
     _inherit(own, table)
     return own > 0
+
+
+def price_numbers(rows: tuple[RuleRow, ...]) -> Ints:
+    """A number for each row, equal where the price is."""
+    numbers: dict[tuple[object, ...], int] = {}
+    return np.array([numbers.setdefault(row.price, len(numbers)) for row in rows], dtype=np.int64)

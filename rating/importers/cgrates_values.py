@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from rating.importers.deck_values import Unreadable
-from rating.language.read_windows import DAY_NAMES
+from rating.language.written_values import DAY_NAMES
 from schemas.money import NANO, amount_text
 from schemas.quantities import UsageKind, exact_int
 

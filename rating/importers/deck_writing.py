@@ -9,7 +9,7 @@ import polars as pl
 
 from rating.importers.deck_versions import DeckVersion
 from rating.importers.yaml_text import yaml_text
-from rating.language.read_windows import DAY_NAMES
+from rating.language.written_values import DAY_NAMES
 from schemas.errors import ConfigurationError, Fault
 from schemas.money import NANO
 

@@ -1,4 +1,4 @@
-"""What a version says of calls, messages and volumes: rates, destinations, rules, allowances and discounts."""
+"""What a version says of calls, messages and volumes: rates, destinations, rules, allowances and derived runs."""
 
 from __future__ import annotations
 
@@ -66,16 +66,12 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class DiscountTier:
-    """From a running total of `from_nano` in the period on, `ppm` of a record's charge are given back."""
+class DerivedRun:
+    """One more charge for the same usage: another tariff, by id or by a subject of its own, with its own outcome and rounding."""
 
-    from_nano: int
-    ppm: int
-
-
-@dataclass(frozen=True, slots=True)
-class Discount:
-    """A ladder over what an account was charged on this tariff in the period, after allowances, in event-time order."""
-
-    item: str
-    tiers: tuple[DiscountTier, ...]
+    name: str
+    side: str  # revenue | cost
+    tariff_id: str = ""
+    subject: str = ""  # resolved among the assignments of the record's tenant and category
+    kinds: frozenset[UsageKind] | None = None
+    destinations: tuple[str, ...] | None = None

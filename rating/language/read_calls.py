@@ -1,16 +1,16 @@
-"""The telecom parts of a tariff version: destinations, rates, rules, allowances and the discount ladder."""
+"""The telecom parts of a tariff version: destinations, rates, rules and allowances."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from rating.language.call_terms import Allowance, Cap, Destination, Discount, DiscountTier, Rate, Rule
+from rating.language.call_terms import Allowance, Cap, Destination, Rate, Rule
 from rating.language.decks import DeckColumns, read_deck
 from rating.language.rates_text import quantity_text
 from rating.language.read_rounding import read_rounding
 from rating.language.shared_terms import Tier
-from rating.language.written_values import UNITS, WEIGHT_MAX, amount, boolean, parts_per_million, quantity, whole
+from rating.language.written_values import UNITS, WEIGHT_MAX, amount, boolean, quantity, whole
 from rating.language.yaml_places import Fields, Place
 from schemas.errors import MeterlineError
 from schemas.money import amount_text
@@ -233,20 +233,3 @@ def read_allowances(
         to = None if names is None else tuple(part for part in names if part)
         found[name] = Allowance(name, kind, to, units[1], block or default_block, scope, prorate, priority)
     return tuple(found.values())
-
-
-def read_discount(place: Place | None) -> Discount | None:
-    if place is None:
-        return None
-    fields = place.fields(("item", "tiers"))
-    tiers: list[DiscountTier] = []
-    tiers_place = fields.get("tiers")
-    for item in tiers_place.items() if tiers_place else []:
-        tier = item.fields(("from", "percent"))
-        start, ppm = amount(tier.get("from")), parts_per_million(tier.get("percent"))
-        if start is None or ppm is None:
-            continue
-        if tiers and start <= tiers[-1].from_nano:
-            item.fault("tiers out of order", was=amount_text(start), must_be=f"more than {amount_text(tiers[-1].from_nano)}")
-        tiers.append(DiscountTier(start, ppm))
-    return Discount(fields.text("item"), tuple(tiers))

@@ -6,10 +6,11 @@ milliwatt-hours), times of day in microseconds since local midnight, instants in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from rating.language.calendars import Calendar
 from schemas.quantities import INT64_MAX
 
 FOREVER_AT = INT64_MAX
@@ -56,6 +57,8 @@ class Window:
     dates: frozenset[date] | None = None
     start_us: int = 0
     end_us: int = DAY_US  # exclusive; not after the start: crosses midnight
+    day_types: frozenset[str] | None = None  # the day is of any of these types of `calendar`
+    calendar: Calendar | None = None
 
     @property
     def crosses_midnight(self) -> bool:
@@ -79,8 +82,8 @@ class Fee:
     name: str
     amount_nano: int
     prorate: bool
-    per: str = field(default="month", metadata={"hashed_if_set": True})
-    thirtieths: bool = field(default=False, metadata={"hashed_if_set": True})
+    per: str = "month"
+    thirtieths: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,4 @@ class Tax:
 
     name: str
     ppm: int
-    of: tuple[str, ...] | None = field(default=None, metadata={"hashed_if_set": True})
+    of: tuple[str, ...] | None = None

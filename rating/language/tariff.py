@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rating.language.call_terms import Allowance, Destination, Discount, Rate, Rule
+from rating.language.call_terms import Allowance, DerivedRun, Destination, Rate, Rule
+from rating.language.discount_terms import Discount, FeeDiscount
 from rating.language.shared_terms import Fee, PricedAt, Rounding, ServiceKind, Tax, Window
 from rating.language.supply_terms import Supply
 from rating.language.utility_terms import DemandPrice, EnergyPrice
@@ -24,12 +25,14 @@ class TariffVersion:
     rates: tuple[Rate, ...] = ()
     rules: tuple[Rule, ...] = ()
     allowances: tuple[Allowance, ...] = ()
-    discount: Discount | None = None
+    discounts: tuple[Discount, ...] = ()  # in stacking order
     energy: tuple[EnergyPrice, ...] = ()
     fees: tuple[Fee, ...] = ()
     taxes: tuple[Tax, ...] = ()
+    derived: tuple[DerivedRun, ...] = ()
+    fee_discounts: tuple[FeeDiscount, ...] = ()
     where: str = field(default="", compare=False)
-    supply: Supply = field(default=Supply(), metadata={"hashed_if_set": True})
+    supply: Supply = Supply()
 
     @property
     def demand(self) -> tuple[DemandPrice, ...]:
@@ -39,7 +42,11 @@ class TariffVersion:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price list with its effective-dated versions in order of time; `content_hash` covers all that prices, decks included."""
+    """A price list with its effective-dated versions in order of time.
+
+    `content_hash` covers all that prices: decks, the resolved dates of calendars and, where tariffs were loaded together, the
+    fallbacks.
+    """
 
     tariff_id: str
     name: str
@@ -47,5 +54,7 @@ class Tariff:
     zone: str
     service: ServiceKind
     versions: tuple[TariffVersion, ...]
+    clock: str = "wall"  # wall | standard: the zone's standard time all year
+    fallback: tuple[str, ...] = ()  # tariffs that price what this one does not, in this order
     content_hash: str = field(default="", compare=False)
     where: str = field(default="", compare=False)

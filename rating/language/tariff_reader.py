@@ -10,8 +10,13 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 
-from rating.language.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
+from rating.language.calendars import Calendar
+from rating.language.clocks import CLOCKS, WALL, clock_of
+from rating.language.read_calendars import check_years, read_calendars
+from rating.language.read_calls import read_allowances, read_destinations, read_rates, read_rules
+from rating.language.read_discounts import DiscountNames, read_discounts, read_fee_discounts
 from rating.language.read_rounding import read_rounding
+from rating.language.read_runs import read_runs
 from rating.language.read_supply import SUPPLY_KEYS, SupplyOf, read_supply
 from rating.language.read_terms import read_fees, read_taxes
 from rating.language.read_windows import read_windows
@@ -21,26 +26,43 @@ from rating.language.tariff import Tariff, TariffVersion
 from rating.language.written_values import instant_at
 from rating.language.yaml_places import Fields, Place
 from schemas.errors import MeterlineError
+from schemas.periods import FIRST_YEAR
 from schemas.zones import zone_of
 
-_SHARED_KEYS = ("effective_to", "windows", "fees", "taxes")
-_TELECOM_KEYS = ("priced_at", "destinations", "rates", "allowances", "discount")
+_SHARED_KEYS = ("effective_to", "windows", "fees", "taxes", "fee_discounts")
+_TELECOM_KEYS = ("priced_at", "destinations", "rates", "allowances", "discount", "discounts", "derived")
+_YEAR = re.compile(r"([0-9]{4})-")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Frame:
+    """What the versions of a tariff share: its clock, its calendars and where its decks lie."""
+
+    service: ServiceKind
+    zone: str
+    clock: str
+    calendars: dict[str, Calendar]
+    folder: Path
 
 
 def read_tariff(top: Place, folder: Path) -> Tariff | None:
     """The tariff under a top node; decks are looked for in `folder`. None where identity or versions cannot be read."""
-    fields = top.fields(("tariff", "name", "currency", "zone", "service", "versions"))
+    fields = top.fields(("tariff", "name", "currency", "zone", "service", "versions"), ("clock", "calendars", "fallback"))
     service_place, zone_place, versions_place = fields.get("service"), fields.get("zone"), fields.get("versions")
     service = service_place.choice([str(kind) for kind in ServiceKind]) if service_place else None
     zone = (_zone(zone_place) if zone_place else None) or "UTC"  # a stand-in, so that the rest is read all the same
     _check_identity(fields)
     if service is None or versions_place is None:
         return None
-    versions = [_version(item, ServiceKind(service), zone, folder) for item in versions_place.items()]
+    clock_place = fields.get("clock")
+    clock = (clock_place.choice(CLOCKS) if clock_place else None) or WALL
+    calendars = read_calendars(fields.get("calendars"), _first_year(versions_place))
+    frame = _Frame(ServiceKind(service), zone, clock, calendars, folder)
+    versions = [_version(item, frame) for item in versions_place.items()]
     in_order = _in_order([version for version in versions if version is not None], versions_place)
-    tariff = Tariff(
-        fields.text("tariff"), fields.text("name"), fields.text("currency"), zone, ServiceKind(service), in_order, "", top.file
-    )
+    names = (fields.text("tariff"), fields.text("name"), fields.text("currency"))
+    fallback = _fallback(fields, names[0], ServiceKind(service))
+    tariff = Tariff(*names, zone, ServiceKind(service), in_order, clock, fallback, "", top.file)
     return dataclasses.replace(tariff, content_hash=content_hash(tariff))
 
 
@@ -68,24 +90,52 @@ def _zone(place: Place) -> str | None:
     return name
 
 
-def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> TariffVersion | None:
-    telecom = service is ServiceKind.TELECOM
+def _first_year(versions: Place) -> int:
+    """The year in which the first version starts, as far as it can be read; what cannot is a fault elsewhere."""
+    quiet = Place([], versions.file, versions.node)
+    texts = [value.text() or "" for item in quiet.items() for key, _, value in item.pairs() if key == "effective_from"]
+    years = [int(found[1]) for text in texts if (found := _YEAR.match(text))]
+    return min(years, default=FIRST_YEAR)
+
+
+def _fallback(fields: Fields, own: str, service: ServiceKind) -> tuple[str, ...]:
+    place = fields.get("fallback")
+    if place is None:
+        return ()
+    if service is not ServiceKind.TELECOM:
+        place.fault("a fallback of metered supply", must_be="left out: fallbacks are for calls, messages and volumes")
+    found: list[str] = []
+    for item in place.items():
+        text = item.text()
+        if text == own or text in found:
+            item.fault("this tariff is in the chain already", was=repr(text), must_be="another tariff")
+        elif text:
+            found.append(text)
+    return tuple(found)
+
+
+def _version(place: Place, frame: _Frame) -> TariffVersion | None:
+    telecom, zone, clock = frame.service is ServiceKind.TELECOM, frame.zone, frame.clock
     required = ("version", "effective_from", "rounding", *(("rules",) if telecom else ()))
     fields = place.fields(required, _SHARED_KEYS + (_TELECOM_KEYS if telecom else SUPPLY_KEYS))
     if not telecom and fields.get("energy") is None and fields.get("dynamic") is None:
         place.fault("energy is missing", must_be="given", code="missing_key")
-    from_at = instant_at(fields.get("effective_from"), zone)
+    from_at = instant_at(fields.get("effective_from"), zone, clock)
     to_place = fields.get("effective_to")
-    to_at = instant_at(to_place, zone) if to_place else FOREVER_AT
+    to_at = instant_at(to_place, zone, clock) if to_place else FOREVER_AT
     if from_at is not None and to_at is not None and to_place and to_at <= from_at:
         to_place.fault("the version ends before it starts", was=str(to_place.text()), must_be="later than effective_from")
-    windows = read_windows(fields.get("windows"))
-    destinations = read_destinations(fields.get("destinations"), folder)
+    windows = read_windows(fields.get("windows"), frame.calendars)
+    if from_at is not None and to_at is not None:
+        check_years(place, windows, from_at, to_at, clock_of(zone, clock))
+    destinations = read_destinations(fields.get("destinations"), frame.folder)
     rates = read_rates(fields.get("rates"))
     priced_place = fields.get("priced_at")
     priced_at = priced_place.choice([str(choice) for choice in PricedAt]) if priced_place else None
+    rules = read_rules(fields.get("rules"), set(windows), destinations, rates)
     fees, taxes = read_fees(fields.get("fees"), utility=not telecom), read_taxes(fields.get("taxes"), utility=not telecom)
     of_supply = SupplyOf((), Supply()) if telecom else read_supply(fields, set(windows), fees, taxes, zone)
+    names = DiscountNames(set(windows), dict(destinations), rates, {rule.item for rule in rules}, zone, clock)
     version = TariffVersion(
         label=fields.text("version"),
         effective_from_at=from_at or 0,
@@ -95,12 +145,14 @@ def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> Tar
         windows=tuple(windows.values()),
         destinations=tuple(destination for destination, _ in destinations.values() if destination),
         rates=tuple(rate for rate, _ in rates.values() if rate),
-        rules=read_rules(fields.get("rules"), set(windows), destinations, rates),
+        rules=rules,
         allowances=read_allowances(fields.get("allowances"), destinations),
-        discount=read_discount(fields.get("discount")),
+        discounts=read_discounts(fields.get("discounts"), fields.get("discount"), names),
         energy=of_supply.energy,
         fees=fees,
         taxes=taxes,
+        derived=read_runs(fields.get("derived"), dict(destinations)),
+        fee_discounts=read_fee_discounts(fields.get("fee_discounts"), {fee.name for fee in fees}, zone, clock),
         where=place.where,
         supply=of_supply.supply,
     )
@@ -129,15 +181,12 @@ def content_hash(tariff: Tariff) -> str:
     return hashlib.sha256(json.dumps(_canonical(tariff), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _left_out(value: object, field: dataclasses.Field[object]) -> bool:
-    """A key of the language that came later is hashed where it says something, so that older tariffs keep their hash."""
-    return "hashed_if_set" in field.metadata and getattr(value, field.name) == field.default
-
-
 def _canonical(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = [field for field in dataclasses.fields(value) if field.compare and not _left_out(value, field)]
-        return {field.name: _canonical(getattr(value, field.name)) for field in shown}
+        # What is left at its default does not enter, so that a key that the language gains leaves old hashes as they are.
+        shown = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
+        defaults = {field.name: field.default for field in dataclasses.fields(value)}
+        return {name: _canonical(of) for name, of in shown.items() if of is not defaults[name] and of != defaults[name]}
     if isinstance(value, frozenset):
         return sorted(str(_canonical(item)) for item in value)
     if isinstance(value, tuple):

@@ -47,7 +47,7 @@ class EnergyPrice:
     weight: int
     tiers: tuple[Tier, ...]
     where: str = field(default="", compare=False)
-    basis: BoundBasis = field(default=BoundBasis.PERIOD, metadata={"hashed_if_set": True})
+    basis: BoundBasis = BoundBasis.PERIOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ import re
 from datetime import date, datetime
 from fractions import Fraction
 
+from rating.language.clocks import first_instant_of_day
 from rating.language.shared_terms import DAY_US
 from rating.language.yaml_places import Place, close_match
 from schemas.errors import MeterlineError
 from schemas.money import nano_of
 from schemas.quantities import UsageKind, exact_int
-from schemas.zones import instant_us, local_midnight_us
+from schemas.zones import instant_us
 
 AMOUNT_NANO_MAX = 10**18
 QUANTITY_MAX = 2**62
@@ -175,13 +176,44 @@ def _no_date() -> date:
     raise ValueError
 
 
-def instant_at(place: Place | None, zone: str) -> int | None:
-    """UTC microseconds of a local date (its first instant in the zone) or of an instant with an offset."""
+DAY_NAMES = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), start=1)}
+
+
+def week_days(place: Place | None) -> frozenset[int] | None:
+    """ISO weekdays of a list of names or numbers."""
+    if place is None:
+        return None
+    found = set()
+    for item in place.items():
+        text = item.choice((*DAY_NAMES, *(str(number) for number in DAY_NAMES.values())))
+        if text:
+            found.add(DAY_NAMES.get(text) or int(text))
+    return frozenset(found)
+
+
+def day_numbers(place: Place | None, least: int, most: int) -> frozenset[int] | None:
+    """A list of whole numbers of a range."""
+    if place is None:
+        return None
+    found = [whole(item, least, most) for item in place.items()]
+    return frozenset(number for number in found if number is not None)
+
+
+def local_dates(place: Place | None, *, single: bool = False) -> frozenset[date] | None:
+    """A list of dates, or one."""
+    if place is None:
+        return None
+    found = [local_date(item) for item in ([place] if single else place.items())]
+    return frozenset(day for day in found if day is not None)
+
+
+def instant_at(place: Place | None, zone: str, clock: str = "wall") -> int | None:
+    """UTC microseconds of a local date (its first instant on the tariff's clock) or of an instant with an offset."""
     if place is None or (text := place.text()) is None:
         return None
     try:
         if len(text) == 10:
-            return local_midnight_us(date.fromisoformat(text), zone)
+            return first_instant_of_day(date.fromisoformat(text), zone, clock)
         moment = datetime.fromisoformat(text)
     except ValueError:
         place.fault("neither date nor instant", was=repr(text), must_be="YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")

@@ -14,8 +14,7 @@ from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
 from rating.compiled.prefixes import compile_prefixes
 from rating.compiled.reciprocals import DIVISOR_MAX, quotient, reciprocal
 from rating.compiled.timeline import NO_VERSION, Pattern, compile_timeline
-from rating.compiled.winners import CALL_KIND_COUNT, call_candidates, resolve, rule_rows
-from rating.tariff_checks import price_numbers
+from rating.compiled.winners import CALL_KIND_COUNT, call_candidates, price_numbers, resolve, rule_rows
 from schemas.kernels import kernel
 from schemas.quantities import UsageKind
 from schemas.zones import first_instant_of_wall_clock

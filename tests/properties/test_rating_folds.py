@@ -16,7 +16,8 @@ from rating.calls.first_pass import rate_calls
 from rating.calls.second_pass import discount_calls
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Allowance, Discount, DiscountTier
+from rating.language.call_terms import Allowance
+from rating.language.discount_terms import Discount, DiscountTier
 from rating.language.shared_terms import Rounding, ServiceKind, Tier
 from rating.language.tariff import Tariff, TariffVersion
 from rating.language.utility_terms import EnergyPrice
@@ -58,7 +59,7 @@ def a_tariff(rng: Random, name: str) -> Tariff:
         windows=(window("evening", 18, 6),),
         mode=rng.choice(("up", "half_even", "none")),
         allowances=allowances,
-        discount=rng.choice((None, ladder)),
+        discounts=rng.choice(((), (ladder,))),
         tariff_id=name,
     )
 
@@ -120,11 +121,11 @@ def twin_of_settlement(
             net = twins[index].price(UsageKind.VOICE, number, at, used, elapsed=elapsed, with_fee=elapsed == 0).charge_nano
         before = totals.get((account, index), 0)
         discount = 0
-        if version.discount:
+        if version.discounts:
             ppm = max(
-                (tier.from_nano, tier.ppm)
-                for tier in ((DiscountTier(-1, 0)), *version.discount.tiers)
-                if tier.from_nano <= before
+                (tier.from_total, tier.ppm)
+                for tier in ((DiscountTier(-1, 0)), *version.discounts[0].tiers)
+                if tier.from_total <= before
             )[1]
             discount = int(Fraction(net * ppm, 10**6) + Fraction(1, 2))
             totals[account, index] = before + net

@@ -6,9 +6,10 @@ It reads a `Tariff` and nothing compiled from it: prefixes by dictionary, window
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from fractions import Fraction
 
+from rating.language.calendars import Calendar
 from rating.language.call_terms import Rate, Rule
 from rating.language.shared_terms import PricedAt, Rounding, Window
 from rating.language.tariff import Tariff, TariffVersion
@@ -44,7 +45,7 @@ class RatingTwin:
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
-        self.zone = zone_of(tariff.zone)
+        self.zone = clock_tz(tariff)
         self.by_prefix: dict[tuple[int, UsageKind], dict[str, list[tuple[Rule, Rate]]]] = {}
         for index, version in enumerate(tariff.versions):
             rates = {rate.name: rate for rate in version.rates}
@@ -144,7 +145,67 @@ def holds(window: Window, day: date) -> bool:
         and (window.months is None or day.month in window.months)
         and (window.years is None or day.year in window.years)
         and (window.dates is None or day in window.dates)
+        and (window.day_types is None or any(is_of_type(window.calendar, name, day) for name in window.day_types))
     )
+
+
+def is_of_type(calendar: Calendar | None, name: str, day: date) -> bool:
+    """Whether a local date is of a day type of a calendar."""
+    assert calendar is not None
+    if name == "holiday":
+        return day in calendar.holidays
+    if name == "weekend":
+        return day.isoweekday() in calendar.weekend
+    if name == "workday":
+        return not is_of_type(calendar, "holiday", day) and not is_of_type(calendar, "weekend", day)
+    of = next(of for of in calendar.types if of.name == name)
+    return (
+        (of.dates is None or day in of.dates)
+        and (of.weekdays is None or day.isoweekday() in of.weekdays)
+        and (of.months is None or day.month in of.months)
+        and (of.month_days is None or day.day in of.month_days)
+        and not any(is_of_type(calendar, other, day) for other in of.without)
+    )
+
+
+class _StandardTime(tzinfo):
+    """A zone's offset without its summer time, asked of `zoneinfo` at each instant."""
+
+    def __init__(self, zone: str) -> None:
+        self.zone = zone_of(zone)
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else self._offset(moment.replace(tzinfo=self.zone))
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return moment + self._offset(moment.replace(tzinfo=UTC).astimezone(self.zone))
+
+    @staticmethod
+    def _offset(moment: datetime) -> timedelta:
+        return (moment.utcoffset() or timedelta(0)) - (moment.dst() or timedelta(0))
+
+
+def clock_tz(tariff: Tariff) -> tzinfo:
+    """What the tariff's clock shows."""
+    return _StandardTime(tariff.zone) if tariff.clock == "standard" else zone_of(tariff.zone)
+
+
+class ChainTwin(RatingTwin):
+    """A tariff with fallbacks: the first of the chain that has a winner at an instant wins there."""
+
+    def __init__(self, chain: list[Tariff]) -> None:
+        super().__init__(chain[0])
+        self.members = [RatingTwin(tariff) for tariff in chain]
+
+    def winner(self, kind: UsageKind, digits: str, at: int) -> tuple[TariffVersion, Rule, Rate] | Reason:
+        found = [member.winner(kind, digits, at) for member in self.members]
+        for one in found:
+            if not isinstance(one, Reason):
+                return one
+        return Reason.NO_RATE_AT_INSTANT if Reason.NO_RATE_AT_INSTANT in found else Reason.NO_RATE_FOR_DESTINATION
 
 
 def rounded(total: Fraction, rounding: Rounding) -> int:

@@ -20,7 +20,7 @@ IMPURE: dict[tuple[str, str], frozenset[str]] = {
     ("rating/language/decks.py", "deck_row_count"): frozenset({"I/O"}),
     ("rating/price_files.py", "_rows"): frozenset({"I/O"}),  # of load_price_files
     ("rating/service_terms.py", "read_service_terms"): frozenset({"I/O"}),
-    ("accounts/reference_files.py", "_read_text_columns"): frozenset({"I/O"}),
+    ("rating/subjects.py", "load_subjects"): frozenset({"I/O"}),
 }
 
 # (module, function, what) of floats that are no money and no quantity.

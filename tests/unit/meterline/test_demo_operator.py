@@ -86,7 +86,7 @@ def test_its_tariffs_have_what_a_demonstration_needs(tmp_path: Path) -> None:
     for name in ("mobile_basic", "mobile_plus"):
         version = tariffs[name].versions[-1]
         assert {rule.kind for rule in version.rules} == {UsageKind.VOICE, UsageKind.MESSAGE, UsageKind.VOLUME}
-        assert version.windows and version.allowances and version.discount and version.fees
+        assert version.windows and version.allowances and version.discounts and version.fees
         assert {"national", "europe", "far", "premium"} <= {destination.name for destination in version.destinations}
     assert all(version.taxes[0].ppm == 190_000 for tariff in tariffs.values() for version in tariff.versions)
 

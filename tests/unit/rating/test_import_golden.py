@@ -54,10 +54,8 @@ def test_imported_tariffs_load_without_errors_and_unused_names(case: Path) -> No
         text = path.read_text()
         if not TARIFF_KEYS.search(text):
             continue
-        said = [str(fault) for fault in check_tariff(path)]
-        if "\nfallback:" in text and any("unknown key, was 'fallback'" in fault for fault in said):
-            pytest.skip("this reader of tariffs has no fallbacks yet")
-        assert said == []
+        # Prices of a source may jump from one version to the next; all else would be the importer's doing.
+        assert [str(fault) for fault in check_tariff(path) if fault.code != "warning_price_change"] == []
 
 
 @pytest.mark.parametrize("case", [path for path in CASES if path not in IMPORTED], ids=lambda path: path.name)

@@ -167,7 +167,7 @@ def test_each_hour_of_a_year_has_the_price_of_the_schedule(name: str, file: str,
     zone = ZoneInfo("America/Denver")
     starts = [datetime(2025, 1, 1, 7, tzinfo=UTC) + timedelta(hours=3 * hour) for hour in range(365 * 8)]
     frame = pl.DataFrame({"kind": "energy", "start_at": starts, "quantity": "1", "unit": "kWh"})
-    priced = price_usage(tariff, frame)
+    priced = price_usage(tariff, frame, explain=len(frame))
     for start, charge, segments in zip(starts, priced["charge_nano"].to_list(), priced["segments"].to_list(), strict=True):
         local = start.astimezone(zone)
         grid = rate["energyweekendschedule" if local.isoweekday() >= 6 else "energyweekdayschedule"]
@@ -193,7 +193,7 @@ def test_tiers_in_time_order_sum_like_a_ladder(tmp_path: Path) -> None:
     quantities = [seed.randint(1, 40_000) for _ in range(30)]
     starts = [datetime(2025, 3, day, 12, tzinfo=UTC) for day in range(1, 31)]
     frame = pl.DataFrame({"kind": "energy", "start_at": starts, "quantity": [str(each) for each in quantities], "unit": "Wh"})
-    lines = [line for lines in price_usage(tariff, frame)["segments"].to_list() for line in lines]
+    lines = [line for lines in price_usage(tariff, frame, explain=len(frame))["segments"].to_list() for line in lines]
     used: dict[str, Fraction] = {}
     for line in lines:
         quantity, unit, _, price = line.split()[:4]

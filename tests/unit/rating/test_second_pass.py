@@ -13,7 +13,8 @@ from rating.calls.allowances import Grants, allowance_grants
 from rating.calls.first_pass import rate_calls
 from rating.calls.second_pass import DiscountedCalls, DiscountState, discount_calls
 from rating.compiled.book import TariffBook
-from rating.language.call_terms import Allowance, Discount, DiscountTier
+from rating.language.call_terms import Allowance
+from rating.language.discount_terms import Discount, DiscountTier
 from rating.language.tariff import Tariff
 from schemas.errors import MeterlineError
 from schemas.numbers import packed_number
@@ -161,7 +162,7 @@ LADDER = Discount("volume", (DiscountTier(nano("1.00"), 50_000), DiscountTier(na
 
 
 def test_a_record_takes_the_tier_at_the_running_total_before_it() -> None:
-    book, grants = one_account(tariff(voice(minute("0.60")), discount=LADDER, allowances=(allowance("60 s", 60),)))
+    book, grants = one_account(tariff(voice(minute("0.60")), discounts=(LADDER,), allowances=(allowance("60 s", 60),)))
     at = local("2026-11-03T10:00")
     _, found = settle(book, grants, [(0, 0, "49", at + n * 10**9, 60) for n in range(6)])
     assert found.net_nano.tolist() == [0, nano("0.60"), nano("0.60"), nano("0.57"), nano("0.57"), nano("0.54")]
@@ -170,7 +171,9 @@ def test_a_record_takes_the_tier_at_the_running_total_before_it() -> None:
 
 @pytest.mark.parametrize("cut", range(1, 12))
 def test_state_handed_on_gives_the_same_rows(cut: int) -> None:
-    book, grants = one_account(tariff(voice(minute("0.60", 60, 1)), discount=LADDER, allowances=(allowance("400 s", 400, 60),)))
+    book, grants = one_account(
+        tariff(voice(minute("0.60", 60, 1)), discounts=(LADDER,), allowances=(allowance("400 s", 400, 60),))
+    )
     at = local("2026-11-03T10:00")
     calls = [(0, 0, "49", at + n * 10**9, 37.5 * (n + 1)) for n in range(12)]
     _, whole = settle(book, grants, calls)
@@ -178,7 +181,7 @@ def test_state_handed_on_gives_the_same_rows(cut: int) -> None:
     _, rest = settle(book, grants, calls[cut:], state=first.state)
     assert whole.net_nano.tolist() == [*first.net_nano.tolist(), *rest.net_nano.tolist()]
     assert whole.state.units_left.tolist() == rest.state.units_left.tolist()
-    assert whole.state.totals_nano.tolist() == rest.state.totals_nano.tolist()
+    assert whole.state.counters.tolist() == rest.state.counters.tolist()
 
 
 def test_a_rest_too_large_for_int64_is_priced_exactly() -> None:

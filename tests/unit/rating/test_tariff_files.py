@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rating.describe import WIDTH, describe_tariff
-from rating.tariff_files import check_tariff, load_tariff, load_tariffs
+from rating.tariff_files import check_tariff, load_tariff, load_tariffs, load_with_chain
 from schemas.errors import ConfigurationError
 from schemas.quantities import UsageKind
 
@@ -66,6 +66,13 @@ def test_show(name: str) -> None:
     text = describe_tariff(load_tariff(GOLDEN / "tariffs" / f"{name}.yaml"))
     assert text == (GOLDEN / "shown" / f"{name}.txt").read_text()
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize("name", ["mobile_family", "world"])
+def test_show_what_is_beyond_rates(name: str) -> None:
+    path = GOLDEN / "chained" / f"{name}.yaml"
+    assert check_tariff(path) == []
+    assert describe_tariff(load_with_chain(path)[0]) == (GOLDEN / "shown" / f"{name}.txt").read_text()
 
 
 def test_warnings(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Allowance, Cap, Destination, Discount, Rate, Rule
+from rating.language.call_terms import Allowance, Cap, Destination, Rate, Rule
+from rating.language.discount_terms import Discount
 from rating.language.shared_terms import DAY_US, FOREVER_AT, PricedAt, Rounding, ServiceKind, Tier, Window
 from rating.language.tariff import Tariff, TariffVersion
 from schemas.quantities import UsageKind
@@ -64,7 +65,7 @@ def tariff(
     zone: str = "Europe/Berlin",
     priced_at: PricedAt = PricedAt.INCREMENT_START,
     allowances: tuple[Allowance, ...] = (),
-    discount: Discount | None = None,
+    discounts: tuple[Discount, ...] = (),
     tariff_id: str = "t",
 ) -> Tariff:
     """One open version; each prefix is a destination of its own name."""
@@ -81,7 +82,7 @@ def tariff(
         tuple({rate.name: rate for _, rate, _ in entries}.values()),
         tuple(rule for rule, _, _ in entries),
         allowances,
-        discount,
+        discounts,
     )
     return Tariff(tariff_id, tariff_id, "EUR", zone, ServiceKind.TELECOM, (version,))
 
