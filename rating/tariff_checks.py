@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rating.tariff_winners import KindWinners, TariffWinners
+from rating.language.utility_terms import EnergyPrice
+from rating.tariff_winners import KindWinners, TariffWinners, credit_prices
 from schemas.errors import Fault
 
 
@@ -15,13 +16,16 @@ def level_rule_faults(found: TariffWinners) -> list[Fault]:
             to = f"prefix {found.table.prefixes[level.node]}" if level.node else "any number"
             faults.setdefault((one, other), _level_fault(other, one, f"{to} at {found.first_instant(level.pattern)}"))
     for index, energy in found.energy.items():
-        _level_energy(found, index, energy, faults)
+        _note_level(found, found.tariff.versions[index].energy, energy, faults)
+    for index, credit in found.credits.items():
+        _note_level(found, credit_prices(found.tariff.versions[index]), credit, faults)
     return list(faults.values())
 
 
-def _level_energy(found: TariffWinners, index: int, energy: KindWinners, faults: dict[tuple[str, str], Fault]) -> None:
-    prices = found.tariff.versions[index].energy
-    for level in energy.level:
+def _note_level(
+    found: TariffWinners, prices: tuple[EnergyPrice, ...], winners: KindWinners, faults: dict[tuple[str, str], Fault]
+) -> None:
+    for level in winners.level:
         one, other = sorted(prices[row].where for row in level.rows)
         faults.setdefault((one, other), _level_fault(other, one, found.first_instant(level.pattern)))
 

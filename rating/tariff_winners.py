@@ -21,7 +21,8 @@ from rating.compiled.winners import (
     rule_rows,
 )
 from rating.language.clocks import clock_of
-from rating.language.tariff import Tariff
+from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from schemas.quantities import UsageKind
 from schemas.zones import US_PER_S, moment_of, zone_table
 
@@ -49,6 +50,7 @@ class TariffWinners:
     table: PrefixTable
     calls: dict[UsageKind, KindWinners]
     energy: dict[int, KindWinners]
+    credits: dict[int, KindWinners]  # prices of export, as energy
 
     def patterns_of(self, version: int) -> list[int]:
         """The columns in which a version is in force."""
@@ -95,11 +97,21 @@ def tariff_winners(tariff: Tariff) -> TariffWinners | None:
             index: call_candidates(version, index, kind, rows, table.node_of) for index, version in enumerate(tariff.versions)
         }
         calls[kind] = KindWinners(found, *resolve(found, timeline.patterns, table, prices))
-    energy = {}
+    energy, credits = {}, {}
     for index, version in enumerate(tariff.versions):
-        if not version.energy:
-            continue
-        own = np.arange(len(version.energy), dtype=np.int64)  # each is an item of its own on the bill, so none may be level
-        found = {index: energy_candidates(version.energy, version, 0)}
-        energy[index] = KindWinners(found, *resolve(found, timeline.patterns, compile_prefixes(()), own))
-    return TariffWinners(tariff, timeline, rows, table, calls, energy)
+        if version.energy:
+            energy[index] = _metered_winners(index, version, version.energy, timeline)
+        if credit_prices(version):
+            credits[index] = _metered_winners(index, version, credit_prices(version), timeline)
+    return TariffWinners(tariff, timeline, rows, table, calls, energy, credits)
+
+
+def credit_prices(version: TariffVersion) -> tuple[EnergyPrice, ...]:
+    """The prices of export by window, none where it has no prices of its own."""
+    return version.supply.export.prices if version.supply.export else ()
+
+
+def _metered_winners(index: int, version: TariffVersion, prices: tuple[EnergyPrice, ...], timeline: Timeline) -> KindWinners:
+    own = np.arange(len(prices), dtype=np.int64)  # each is an item of its own on the bill, so none may be level
+    found = {index: energy_candidates(prices, version, 0)}
+    return KindWinners(found, *resolve(found, timeline.patterns, compile_prefixes(()), own))

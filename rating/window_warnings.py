@@ -10,6 +10,7 @@ from rating.rule_warnings import never_open
 from rating.tariff_winners import TariffWinners
 from rating.warning_places import Places
 from schemas.errors import Fault
+from schemas.periods import LAST_YEAR
 from schemas.zones import moment_of, zone_of
 
 
@@ -32,7 +33,20 @@ def window_warnings(found: TariffWinners, places: Places, until_year: int | None
                 said.append(Fault(where, what, next_step="check its filters and dates", code="warning_unreachable"))
                 continue
             said += _skipped_years(found.tariff, version, window, where, until_year)
+        said += _calendar_ends(version)
     return said
+
+
+def _calendar_ends(version: TariffVersion) -> list[Fault]:
+    """An open version whose calendars know holidays up to some year only."""
+    if version.effective_to_at != FOREVER_AT:
+        return []
+    last = {w.calendar.name: w.calendar.last_year for w in version.windows if w.calendar and w.calendar.last_year < LAST_YEAR}
+    next_step = "end the version there, or add the dates when they are known"
+    return [
+        Fault(version.where, f"calendar {name!r} knows no holidays after {year}", next_step=next_step, code="warning_calendar")
+        for name, year in sorted(last.items())
+    ]
 
 
 def _skipped_years(tariff: Tariff, version: TariffVersion, window: Window, where: str, until_year: int | None) -> list[Fault]:
