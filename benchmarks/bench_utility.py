@@ -71,9 +71,8 @@ def main() -> None:
     services = parser.parse_args().services
     billed, cpu_s = run(services)
     lines = billed.lines.height
-    print(
-        f"{services} services, {lines} lines: {cpu_s:.2f} CPU s, {cpu_s / services * 1e6:.1f} us a service, {cpu_s / lines * 1e6:.2f} us a line"
-    )
+    each = f"{cpu_s / services * 1e6:.1f} us a service, {cpu_s / lines * 1e6:.2f} us a line"
+    print(f"{services} services, {lines} lines: {cpu_s:.2f} CPU s, {each}")
     print(f"hash {amounts_hash(billed)}")
 
 

@@ -50,7 +50,10 @@ def _measured(price: DemandPrice, demand: pl.DataFrame) -> pl.DataFrame:
     most = price.count if price.pick is Pick.MEAN_OF_HIGHEST else 1
     top = demand.filter(pl.col("rank") <= most)
     return top.group_by("group", maintain_order=True).agg(
-        total=pl.col("peak").cast(INT128).sum(), count=pl.len().cast(INT128), peak_at=pl.col("peak_at").first()
+        total=pl.col("peak").cast(INT128).sum(),
+        count=pl.len().cast(INT128),
+        peak_at=pl.col("peak_at").first(),
+        windows_missing=pl.col("windows_missing").max(),
     )
 
 
@@ -147,17 +150,20 @@ def _lines(
 def _why(
     label: Label, rows: pl.DataFrame, shown: pl.Series, price: DemandPrice, days: pl.Series, of_days: pl.Series, use: pl.Series
 ) -> pl.Series:
-    frame = pl.DataFrame(
-        {"measured": rows["measured"], "shown": shown, "days": days, "of": of_days, "use": use, "how": rows["how"]}
-    )
+    frame = rows.select("measured", "how", "peak_at", "windows_missing").with_columns(shown=shown, days=days, of=of_days, use=use)
     unit = label.unit
     said = number_text(pl.col("shown"), 6) + pl.lit(f" {unit} x {label.price_text}")
     share = pl.when(pl.col("days") != pl.col("of")).then(
         pl.lit(" x ") + pl.col("days").cast(pl.String) + pl.lit("/") + pl.col("of").cast(pl.String) + pl.lit(" days")
     )
     used = pl.when(pl.col("use") != PPM).then(pl.lit(" x ") + number_text(pl.col("use"), 6) + pl.lit(" for high use"))
-    by = pl.when(pl.col("how") != "").then(pl.lit(", ") + pl.col("how")).otherwise(pl.lit(""))
-    seen = pl.lit(" (measured ") + number_text(pl.col("measured"), 6) + pl.lit(f" {unit}") + by + pl.lit(")")
+    at = pl.lit(" at ") + pl.from_epoch("peak_at", time_unit="us").dt.strftime("%Y-%m-%dT%H:%MZ")
+    gaps = pl.when(pl.col("windows_missing") > 0).then(
+        pl.lit(", ") + pl.col("windows_missing").cast(pl.String) + pl.lit(" windows incomplete")
+    )
+    by = pl.when(pl.col("how") != "").then(pl.lit(", ") + pl.col("how"))
+    seen = pl.lit(" (measured ") + number_text(pl.col("measured"), 6) + pl.lit(f" {unit}") + at.fill_null("")
+    seen = seen + gaps.fill_null("") + by.fill_null("") + pl.lit(")")
     return frame.select(said + share.fill_null("") + used.fill_null("") + seen).to_series()
 
 

@@ -26,21 +26,23 @@ milliwh = st.integers(0, 10**12)
 
 
 @st.composite
+def tier_lists(draw: st.DrawFn, suffix: str) -> str:
+    bounds = sorted(draw(st.sets(st.integers(1, 2_000), min_size=1, max_size=3)))
+    prices = [draw(st.integers(-20, 90)) for _ in range(len(bounds) + 1)]
+    rows = [f'{{from: 0 kWh, price: "{prices[0] / 100:.2f}"}}']
+    rows += [
+        f'{{from: {bound} kWh{suffix}, price: "{price / 100:.2f}"}}' for bound, price in zip(bounds, prices[1:], strict=True)
+    ]
+    return f"[{', '.join(rows)}]"
+
+
+@st.composite
 def tariffs(draw: st.DrawFn) -> tuple[str, str]:
     """(elements, rounding) of a tariff with most elements."""
     scope = draw(st.sampled_from(["shared_chronological", "shared_prorated", "per_period"]))
     split = draw(st.booleans()) or scope != "shared_chronological"
     whole = draw(st.booleans()) and scope != "shared_chronological"
     suffix = draw(st.sampled_from(["", "/day", "/kW", "/kW/day"]))
-
-    def tiers() -> str:
-        bounds = sorted(draw(st.sets(st.integers(1, 2_000), min_size=1, max_size=3)))
-        prices = [draw(st.integers(-20, 90)) for _ in range(len(bounds) + 1)]
-        rows = [f'{{from: 0 kWh, price: "{prices[0] / 100:.2f}"}}']
-        rows += [
-            f'{{from: {bound} kWh{suffix}, price: "{price / 100:.2f}"}}' for bound, price in zip(bounds, prices[1:], strict=True)
-        ]
-        return f"[{', '.join(rows)}]"
 
     kept = draw(
         st.sampled_from(
@@ -70,8 +72,8 @@ energy:
   whole_quantity: {str(whole).lower()}
   prorate_bounds: {str(draw(st.booleans())).lower()}
   prices:
-    - {{item: Off, per: 1 kWh, tiers: {tiers()}}}
-    - {{item: Peak, window: peak, per: 1 kWh, tiers: {tiers()}}}
+    - {{item: Off, per: 1 kWh, tiers: {draw(tier_lists(suffix))}}}
+    - {{item: Peak, window: peak, per: 1 kWh, tiers: {draw(tier_lists(suffix))}}}
 demand:
   - {{item: Demand, per: 1 kW, tiers: [{{from: 0 kW, price: "2"}}, {{from: 10 kW, price: "3.7"}}], {kept}{step}, prorate: {share}}}
   - {{item: Contract, price: "3.3", per: 1 kW, option: c, prorate: thirty, contract: {{tolerance_percent: "105", excess_factor: "2", minimum_share_percent: "40"}}}}

@@ -326,3 +326,30 @@ def test_faults_of_terms_and_price_files(tmp_path: Path) -> None:
         "not an instant",
         "not an amount",
     ]
+
+
+def test_a_ladder_of_two_months_runs_on_and_starts_again() -> None:
+    tariff = tariff_of("""
+        commodity: water
+        energy:
+          tier_scope: per_period
+          ladder_months: 2
+          prices: [{item: Water, per: 1 m3, tiers: [{from: 0 m3, price: "1"}, {from: 10 m3, price: "2"}]}]
+    """)
+    months = ["2026-01", "2026-02", "2026-03"]
+    usage = pl.DataFrame({"role": ["volume"] * 3, "quantity": ["8"] * 3, "unit": ["m3"] * 3, "period": months})
+    billed = bill_usage(tariff, usage, months)
+    assert [int(value) // 10**9 for value in billed.totals()["total_nano"]] == [8, 14, 8]
+
+
+def test_a_surcharge_dated_within_the_month_is_charged_for_its_share() -> None:
+    dated = 'surcharges: [{item: Fund, basis: energy, price: "1", per: 1 kWh, effective_from: 2026-06-16, effective_to: 2026-06-25}]\n'
+    usage = steps("2026-06-08T10:00:00+02:00", 60, ["10"])
+    assert total(bill_usage(tariff_of(FREE + dated), usage, ["2026-06"])) == Decimal(3)
+
+
+def test_incomplete_windows_are_said_on_the_line() -> None:
+    tariff = tariff_of(FREE + 'demand: [{item: Demand, price: "1", per: 1 kW, measure: {kind: block, minutes: 30}}]\n')
+    billed = bill_usage(tariff, steps("2026-06-08T10:00:00+02:00", 15, quarter_hours("40", "-", "80", "20")), ["2026-06"])
+    (said,) = billed.lines.filter(pl.col("kind") == "demand")["explanation"].to_list()
+    assert said == "50 kW x 1.00 per kW (measured 50 kW at 2026-06-08T08:30Z, 1 windows incomplete) = 50.00"

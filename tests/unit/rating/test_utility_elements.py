@@ -243,6 +243,7 @@ def test_fees(fee: str, days: int, costs: str) -> None:
         ('{item: M, amount: "20", per: month, of: [Energy, Fee]}',  "20.00"),
         ('{item: M, amount: "2", per: kW, counts: [fixed]}',        "50.00"),
         ('{item: M, amount: "15", per: month, counts: [fixed]}',    "20.00"),   # reached: no line
+        ('{item: M, amount: "40", per: month, counts: [fixed, tax]}', "40.00"),
     ],
 )  # fmt: skip
 def test_minimums(minimum: str, costs: str) -> None:
