@@ -10,8 +10,8 @@ from rating.language.read_demand import read_capacity, read_demand, read_meter_s
 from rating.language.read_energy import read_energy
 from rating.language.read_export import read_dynamic, read_export
 from rating.language.shared_terms import Fee, Tax
-from rating.language.supply_terms import Supply
-from rating.language.utility_terms import Commodity, EnergyPrice
+from rating.language.supply_terms import ExportMethod, Supply
+from rating.language.utility_terms import Commodity, EnergyPrice, TierScope
 from rating.language.yaml_places import Fields, Place, close_match
 from schemas.quantities import UsageKind
 
@@ -53,6 +53,7 @@ def read_supply(fields: Fields, windows: set[str], fees: tuple[Fee, ...], taxes:
         tax_by=(tax_place.choice(("sum", "line")) if tax_place else None) or "sum",
     )
     _refuse_misfits(fields, supply)
+    _refuse_lost_order(fields, energy, supply)
     _check_names(fields, energy, supply, fees)
     return SupplyOf(energy, supply)
 
@@ -72,6 +73,20 @@ def _refuse_misfits(fields: Fields, supply: Supply) -> None:
         fields.place.fault(
             "gas is missing", must_be="given, since gas is metered by volume and billed by energy", code="missing_key"
         )
+
+
+def _refuse_lost_order(fields: Fields, energy: tuple[EnergyPrice, ...], supply: Supply) -> None:
+    """Tiers in time order cannot follow what changes a whole month's quantities."""
+    shared = supply.ladder.scope is TierScope.SHARED_CHRONOLOGICAL and len(energy) > 1
+    if not (shared or not supply.ladder.split_at_bound) or all(len(price.tiers) == 1 for price in energy):
+        return
+    nets = supply.export is not None and supply.export.method is ExportMethod.NET_METERING
+    for key, holds in (("export", nets), ("losses", supply.losses is not None), ("gas", supply.gas is not None)):
+        place = fields.get(key)
+        if place and holds:
+            place.fault(
+                "tiers in time order with quantities of a whole month", must_be="tier_scope shared_prorated or per_period"
+            )
 
 
 def charged_items(energy: tuple[EnergyPrice, ...], supply: Supply, fees: tuple[Fee, ...]) -> list[str]:

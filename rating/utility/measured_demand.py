@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-import numpy as np
 import polars as pl
 
 from rating.language.utility_terms import DemandPrice, Measure, MeasureKind, Pick, PowerUnit
@@ -34,7 +33,7 @@ def measure_demand(
     """
     roles = {PowerUnit.KW: ("import",), PowerUnit.KVAR: ("reactive_import",), PowerUnit.KVA: ("import", "reactive_import")}
     marked = steps.with_columns(held=held)
-    parts = [_windows(price.measure, marked.filter(pl.col("role") == role), origin_at) for role in roles[price.unit]]
+    parts = [_windows(price.measure, _channel(marked, role), origin_at) for role in roles[price.unit]]
     slots = parts[0] if len(parts) == 1 else _apparent(*parts)
     whole = slots.filter(pl.col("complete") & pl.col("held"))
     if price.pick is Pick.COINCIDENT:
@@ -59,6 +58,12 @@ def measure_demand(
     )
     found = pl.concat([rows, none] if price.pick is not Pick.COINCIDENT else [rows]).join(missing, on="group", how="left")
     return found.with_columns(demand_index=pl.lit(index, dtype=pl.Int32)).select(DEMAND_SCHEMA.keys()).sort("group", "rank")
+
+
+def _channel(marked: pl.DataFrame, role: str) -> pl.DataFrame:
+    """The steps of one role; several meters of a service at one time add up."""
+    own = marked.filter(pl.col("role") == role)
+    return own.group_by("group", "start_at", "step_us").agg(pl.col("quantity").sum(), pl.col("held").first())
 
 
 def _windows(measure: Measure, steps: pl.DataFrame, origin_at: int) -> pl.DataFrame:
@@ -139,7 +144,3 @@ def reactive_peaks(steps: pl.DataFrame) -> pl.DataFrame:
         found.append(own.with_columns(power.alias(name)).group_by("group").agg(pl.col(name).max()))
     joined = found[0].join(found[1], on="group", how="left")
     return joined.with_columns(pl.col("active").fill_null(0)).select(REACTIVE_PEAK_SCHEMA.keys()).sort("group")
-
-
-def held_steps(steps: pl.DataFrame, holds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pl.Series:
-    return pl.Series("held", holds, dtype=pl.Boolean)

@@ -353,3 +353,21 @@ def test_incomplete_windows_are_said_on_the_line() -> None:
     billed = bill_usage(tariff, steps("2026-06-08T10:00:00+02:00", 15, quarter_hours("40", "-", "80", "20")), ["2026-06"])
     (said,) = billed.lines.filter(pl.col("kind") == "demand")["explanation"].to_list()
     assert said == "50 kW x 1.00 per kW (measured 50 kW at 2026-06-08T08:30Z, 1 windows incomplete) = 50.00"
+
+
+def test_meters_of_one_service_add_up() -> None:
+    tariff = tariff_of(FREE + 'demand: [{item: Demand, price: "1", per: 1 kW, measure: {kind: block, minutes: 30}}]\n')
+    at = "2026-06-08T10:00:00+02:00"
+    usage = pl.concat([steps(at, 15, quarter_hours("40", "20")), steps(at, 15, quarter_hours("4", "6"))])
+    assert total(bill_usage(tariff, usage, ["2026-06"])) == Decimal(35)
+
+
+@pytest.mark.parametrize("element", ["export: {method: net_metering, item: Surplus}", 'losses: {line_percent: "1"}'])
+def test_tiers_in_time_order_do_not_follow_monthly_quantities(element: str) -> None:
+    prices_of = ", ".join(
+        f'{{item: {item}, {window} per: 1 kWh, tiers: [{{from: 0 kWh, price: "1"}}, {{from: 9 kWh, price: "2"}}]}}'
+        for item, window in (("Off", ""), ("Peak", "window: peak,"))
+    )
+    energy = f"energy: {{tier_scope: shared_chronological, prices: [{prices_of}]}}"
+    with pytest.raises(AssertionError, match="tiers in time order with quantities of a whole month"):
+        tariff_of(f'windows: {{peak: {{start: "17:00", end: "21:00"}}}}\n{energy}\n{element}\n')
