@@ -59,6 +59,8 @@ class BookAllowance:
     effective_from_at: int
     effective_to_at: int
     allowance: Allowance
+    borders: I64 | None = None  # instants at which its windows open and close in turn, None always open
+    bundle: int = -1  # position in `bundle_rules` of a priced bundle's own rate
 
 
 INDEX_BITS = 30  # a step of the timeline index: 2**30 us, about 18 minutes
@@ -109,6 +111,7 @@ class TariffBook:
     energy_from: I64  # [items] lower bound in milliwh
     allowances: tuple[BookAllowance, ...]
     allowance_match: npt.NDArray[np.int8]  # [allowances, nodes]: matched prefix length + 1, 0 = does not pay
+    bundle_rules: tuple[BookRule, ...]  # the rates of priced bundles
     discounts: tuple[tuple[str, str, Discount], ...]  # (tariff_id, version, ladder)
     discount_first: I32  # [discounts + 1] into discount_tiers
     discount_tiers: I64  # [tiers, 2]: from_nano, ppm

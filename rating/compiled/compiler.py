@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.compiled.energy_items import energy_items_of
+from rating.compiled.payer_filters import match_lengths, window_borders
 from rating.compiled.prefixes import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER
@@ -23,9 +24,9 @@ from rating.compiled.winners import (
     resolve,
     rule_rows,
 )
-from rating.language.call_terms import Discount
+from rating.language.call_terms import Allowance, Discount
 from rating.language.shared_terms import PricedAt
-from rating.language.tariff import Tariff
+from rating.language.tariff import Tariff, TariffVersion
 from rating.tariff_checks import price_numbers
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
@@ -48,9 +49,10 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
     prefixes = compile_prefixes(
         prefix for tariff in ordered for version in tariff.versions for to in version.destinations for prefix in to.prefixes
     )
-    build = _Building(prefixes)
+    build = _Building(prefixes, span)
     for tariff in ordered:
         build.add(tariff, compile_timeline(tariff, span[0], span[1] + _TAIL_US))
+    build.refuse_unknown_bundles(ids)
     build.refuse_level()
     arrays = rule_arrays(build.rules, build.ladder_of)
     discount_tiers = [(tier.from_nano, tier.ppm) for _, _, ladder in build.discounts for tier in ladder.tiers]
@@ -72,6 +74,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         energy_items=tuple(build.energy_items),
         energy_from=np.array([item.from_milliwh for item in build.energy_items], dtype=np.int64),
         allowances=tuple(build.allowances),
+        bundle_rules=tuple(build.bundle_rules),
         allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),
         discounts=tuple(build.discounts),
         discount_first=np.cumsum([0, *(len(ladder.tiers) for _, _, ladder in build.discounts)], dtype=np.int32),
@@ -83,8 +86,9 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
 class _Building:
     """What grows while tariffs are added one by one, in order of their ids."""
 
-    def __init__(self, prefixes: PrefixTable) -> None:
+    def __init__(self, prefixes: PrefixTable, span: tuple[int, int]) -> None:
         self.prefixes = prefixes
+        self.span = span
         self.timelines: list[tuple[Timeline, tuple[Pattern, ...]]] = []
         self.cells: list[npt.NDArray[np.int64]] = []
         self.winners: list[I32] = []
@@ -95,6 +99,7 @@ class _Building:
         self.energy_first = [0]
         self.energy_items: list[EnergyItem] = []
         self.allowances: list[BookAllowance] = []
+        self.bundle_rules: list[BookRule] = []
         self.matches: list[npt.NDArray[np.int8]] = []
         self.discounts: list[tuple[str, str, Discount]] = []
         self.faults: list[Fault] = []
@@ -147,9 +152,15 @@ class _Building:
         for version in tariff.versions:
             prefixes = {to.name: to.prefixes for to in version.destinations}
             for allowance in version.allowances:
-                span = (version.effective_from_at, version.effective_to_at)
-                self.allowances.append(BookAllowance(tariff.tariff_id, version.label, *span, allowance))
-                self.matches.append(_match_lengths(allowance.destinations, prefixes, self.prefixes))
+                of = (tariff.tariff_id, version.label, version.effective_from_at, version.effective_to_at, allowance)
+                borders, bundle = None, -1
+                if allowance.windows is not None:
+                    borders = window_borders(tariff, version, allowance.windows, self.span[0], self.span[1] + _TAIL_US)
+                if allowance.rate is not None:
+                    bundle = len(self.bundle_rules)
+                    self.bundle_rules.append(bundle_rule(tariff.tariff_id, version, allowance))
+                self.allowances.append(BookAllowance(*of, borders, bundle))
+                self.matches.append(match_lengths(allowance.destinations, prefixes, self.prefixes, allowance.excluded))
 
     def _add_discounts(self, tariff: Tariff) -> list[int]:
         ladders = []
@@ -169,9 +180,23 @@ class _Building:
             where = f"tariff {tariff.tariff_id}"
             self.faults.append(Fault(where, what, next_step="give one a higher weight", code="ambiguous_rules"))
 
+    def refuse_unknown_bundles(self, ids: tuple[str, ...]) -> None:
+        for entry in self.allowances:
+            if entry.allowance.tariff_id and entry.allowance.tariff_id not in ids:
+                where, was = f"tariff {entry.tariff_id} allowance {entry.allowance.name}", repr(entry.allowance.tariff_id)
+                self.faults.append(Fault(where, "no such tariff", was, " or ".join(ids), code="unknown_name"))
+
     def refuse_level(self) -> None:
         if self.faults:
             raise ConfigurationError(self.faults)
+
+
+def bundle_rule(owner: str, version: TariffVersion, allowance: Allowance) -> BookRule:
+    """The one rule of a priced bundle: its own rate, at all times and for all numbers, rounded as the version says."""
+    kind = allowance.kind
+    assert kind is not None and allowance.rate is not None, "a bundle's kind is that of its rate"
+    names = (owner, version.label, allowance.name, kind, "", "")
+    return BookRule(*names, allowance.rate, version.rounding, kind != UsageKind.VOICE)
 
 
 def _book_rule(tariff: Tariff, row: RuleRow) -> BookRule:
@@ -181,23 +206,6 @@ def _book_rule(tariff: Tariff, row: RuleRow) -> BookRule:
     return BookRule(
         tariff.tariff_id, version.label, row.item, row.kind, row.destination, row.window, row.rate, row.rounding, by_start
     )
-
-
-def _match_lengths(
-    names: tuple[str, ...] | None, prefixes: dict[str, tuple[str, ...]], table: PrefixTable
-) -> npt.NDArray[np.int8]:
-    """[nodes]: length + 1 of the longest prefix of the named destinations that the node lies under, 0 for none; None is any."""
-    own = np.zeros(len(table.prefixes), dtype=np.int8)
-    if names is None:
-        own[:] = 1
-        return own
-    for name in names:
-        for prefix in prefixes[name]:
-            own[table.node_of[prefix]] = len(prefix) + 1
-    for length in range(1, int(table.length[-1]) + 1):
-        low, high = np.searchsorted(table.length, [length, length + 1])
-        own[low:high] = np.where(own[low:high] > 0, own[low:high], own[table.parent[low:high]])
-    return own
 
 
 def _cells(cells: list[npt.NDArray[np.int64]], nodes: int) -> I32:
