@@ -21,7 +21,6 @@ from rating.balances.layout import (
     CALL_WORDS,
     COVERED,
     ELAPSED,
-    FIRST_PAYER,
     NEEDS_EXACT,
     POSTING_COLUMNS,
     POSTINGS_FULL,
@@ -203,8 +202,3 @@ class _Batch:
             self.status, self.calls[:, BOOKED] - self.before[:, BOOKED], elapsed, np.minimum(elapsed, asked),
             self.calls[:, COVERED], self.over[: len(asked)], self.calls, postings, self.state,
         )  # fmt: skip
-
-
-def first_payers(charged: ChargedUsage) -> npt.NDArray[np.int64]:
-    """The balance that paid the first increment of each record, -1 for none."""
-    return charged.calls[:, FIRST_PAYER].astype(np.int64) - 1

@@ -37,7 +37,7 @@ _ASKED_MAX = 2**61
 @tight_kernel
 def over_limit(payers: Any, left: Any, listed: Any, entries: int, posts: Any, low: int, high: int) -> int:
     """How much further below its credit limit the account's default money balance is than before postings [low, high)."""
-    if entries < 2 or listed[entries - 2, 1] // 2 != 3:
+    if entries < 2 or listed[entries - 2, 1] // 8 != 3:
         return 0
     b = listed[entries - 2, 0]
     moved = 0
@@ -86,8 +86,8 @@ def charge_records(  # type: ignore[no-untyped-def]
         keep: postings stay in `posts`, else each record starts anew. carry: `calls` [n] holds running calls, else row 0 is scratch.
         scratch: i8[8]. listed: i8[rows, 3], two rows more than the largest settlement group has balances.
     Writes:
-        status; net_nano: money booked by this record; covered: usage paid by unit balances; payer: the first balance that paid
-        (the last row is the bill), -1 none; over_nano: how far it took the default money balance below its credit limit.
+        status; net_nano: money booked by this record; covered: usage paid by unit balances; payer: the first of
+        them, -1 none; over_nano: how far it took the default money balance below its credit limit.
     Returns (record at which it stopped, postings, NEEDS_EXACT or POSTINGS_FULL, 0 at the end).
     """
     limit = LIMIT
@@ -128,6 +128,9 @@ def charge_records(  # type: ignore[no-untyped-def]
         )  # fmt: skip
         if found == NEEDS_EXACT or found == POSTINGS_FULL:
             return i, posted, found
+        if found != 0 and task == BOOK:
+            status[i] = found
+            continue
         status[i] = found
         net_nano[i] = call[BOOKED] - before_booked
         covered[i] = call[COVERED] - before_covered

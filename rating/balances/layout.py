@@ -38,7 +38,7 @@ POSTING_COLUMNS = ("record", "balance", "units", "money_balance", "money_nano", 
 
 # Words of a running call: all that later slices of it need.
 ELAPSED, TOTAL, COMMON_D, BOOKED, STARTED, MINIMUM_NANO, COVERED, FIRST_PAYER = range(8)
-CALL_WORDS = 8  # TOTAL over COMMON_D is exact; COVERED counts what unit balances paid; FIRST_PAYER is a balance + 1
+CALL_WORDS = 8  # TOTAL over COMMON_D is exact; COVERED counts what unit balances paid; FIRST_PAYER is the first of them + 1
 
 # What is asked of the walk.
 BOOK, TAKE_UP_TO, GRANT = range(3)

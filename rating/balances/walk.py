@@ -30,6 +30,7 @@ from rating.balances.layout import (
     FLAGS,
     FROM,
     GENERIC,
+    HIGHEST,
     KIND,
     LOWEST,
     MEMBER_CAP,
@@ -160,8 +161,8 @@ def precedes(listed: Any, payers: Any, left: Any, one: int, other: int) -> bool:
     if listed[one, 1] != listed[other, 1]:
         return bool(listed[one, 1] < listed[other, 1])
     a, b = listed[one, 0], listed[other, 0]
-    order = payers.terms[payers.term[a], SHARE_ORDER]
-    if listed[one, 1] % 2 == 1 and order != OWN_FIRST and order == payers.terms[payers.term[b], SHARE_ORDER]:
+    order = listed[one, 1] % 8 - 1
+    if order == LOWEST or order == HIGHEST:
         # Values in 1/den: whole units, then the rests over both denominators.
         den_a, den_b = payers.terms[payers.term[a], DEN], payers.terms[payers.term[b], DEN]
         whole_a, whole_b = left.value[a] // den_a, left.value[b] // den_b
@@ -194,7 +195,7 @@ def list_payers(
 ) -> tuple[int, int, bool]:
     """The balances that may ever pay for this record, in debit order, and the last row of all behind them.
 
-    Writes `listed` [rows, 3]: balance, class and sharing, matched length and place. Returns (entries, unit balances among them
+    Writes `listed` [rows, 3]: balance; class * 8, for a shared one + 1 + its order; matched length and place. Returns (entries, unit balances among them
     that have something left, whether the order follows what is left).
     """
     count, live, moves = 0, 0, False
@@ -227,12 +228,12 @@ def list_payers(
         moves = moves or (is_shared and order != OWN_FIRST)
         live += unit_kind != MONEY or flags & BLOCKER != 0
         listed[count, 0] = b
-        listed[count, 1] = rank * 2 + (1 if is_shared else 0)
+        listed[count, 1] = rank * 8 + (1 + order if is_shared else 0)
         listed[count, 2] = ((64 - length) << 40) + b
         count += 1
     sort_list(listed, count, payers, left)
     listed[count, 0] = len(payers.term) - 1
-    listed[count, 1] = 8
+    listed[count, 1] = 32
     listed[count, 2] = 0
     return count + 1, live, moves
 
@@ -389,7 +390,7 @@ def walk_call(
     if call[COMMON_D] == 0:
         call[COMMON_D] = 1
     first_money = 0
-    while listed[first_money, 1] < 4:
+    while listed[first_money, 1] < 16:
         first_money += 1
     while call[ELAPSED] < asked:
         elapsed = call[ELAPSED]
@@ -513,6 +514,7 @@ def walk_call(
                     call[MINIMUM_NANO] = 0
                 if flags & BLOCKER != 0:
                     return _BLOCKED, posted
+                border = min(border, change)
                 continue
             nano = 0 if is_block else raise_total(call, count, weight, cap, mode, grid)
             if count > _VALUE_MAX // step or elapsed > _VALUE_MAX - count * step:
@@ -533,7 +535,7 @@ def walk_call(
                 posts, posted, row, -1 if is_money else b, units, m, nano, elapsed, after, count, rule if not is_block else -1,
                 tier - prices.terms[rule, TIER_FIRST] if not is_block else 0,
             )  # fmt: skip
-            if call[FIRST_PAYER] == 0:
+            if call[FIRST_PAYER] == 0 and not is_money:
                 call[FIRST_PAYER] = b + 1
             call[ELAPSED] = after
             paid = 1
@@ -544,6 +546,6 @@ def walk_call(
             sort_list(listed, entries - 1, payers, left)
             # The entry behind the sorted ones served as the free row.
             listed[entries - 1, 0] = len(payers.term) - 1
-            listed[entries - 1, 1] = 8
+            listed[entries - 1, 1] = 32
             listed[entries - 1, 2] = 0
     return 0, posted

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from rating.language.shared_terms import Rounding, Tier
 from schemas.quantities import UsageKind
+
+
+def if_set(default: Any) -> Any:
+    """A field that counts in a tariff's content hash only where it is not the default, so that older tariffs keep their hash."""
+    return field(default=default, metadata={"hashed_if_set": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +109,20 @@ class Allowance:
     scope: str  # account | group
     prorate: bool
     priority: int
-    excluded: tuple[str, ...] | None = None
-    categories: tuple[str, ...] | None = None
-    windows: tuple[str, ...] | None = None
-    factor: tuple[int, int] = (1, 1)
-    per_unit: tuple[tuple[UsageKind, int], ...] = ()
-    rate: Rate | None = None
-    tariff_id: str = ""
-    blocker: bool = False
-    unlimited: bool = False
-    fee_with_allowance: bool = False
-    share_order: str = "own_first"
-    member_cap: int | None = None
-    expiry: Expiry = Expiry()
-    rollover: Rollover | None = None
+    excluded: tuple[str, ...] | None = if_set(None)
+    categories: tuple[str, ...] | None = if_set(None)
+    windows: tuple[str, ...] | None = if_set(None)
+    factor: tuple[int, int] = if_set((1, 1))
+    per_unit: tuple[tuple[UsageKind, int], ...] = if_set(())
+    rate: Rate | None = if_set(None)
+    tariff_id: str = if_set("")
+    blocker: bool = if_set(False)
+    unlimited: bool = if_set(False)
+    fee_with_allowance: bool = if_set(False)
+    share_order: str = if_set("own_first")
+    member_cap: int | None = if_set(None)
+    expiry: Expiry = if_set(Expiry())
+    rollover: Rollover | None = if_set(None)
 
     @property
     def terms(self) -> PayTerms:

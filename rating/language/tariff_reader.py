@@ -125,7 +125,11 @@ def content_hash(tariff: Tariff) -> str:
 
 def _canonical(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = [field.name for field in dataclasses.fields(value) if field.compare]
+        shown = [
+            field.name
+            for field in dataclasses.fields(value)
+            if field.compare and not (field.metadata.get("hashed_if_set") and getattr(value, field.name) == field.default)
+        ]
         return {name: _canonical(getattr(value, name)) for name in shown}
     if isinstance(value, frozenset):
         return sorted(str(_canonical(item)) for item in value)
