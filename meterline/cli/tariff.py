@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meterline.cli.output import Output, table_text
+from meterline.cli.tariff_charge import charge
 from schemas.errors import ExitCode, Fault, MeterlineError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on
 @click.group("tariff", short_help="Check, show and try tariffs.")
 def command() -> None:
     """Check, show and try tariff files (YAML). None of these needs a home, accounts or data."""
+
+
+command.add_command(charge)
 
 
 @command.command("check")

@@ -59,8 +59,11 @@ class BalanceState:
 
 @dataclass(frozen=True, slots=True)
 class BalanceTable:
-    """Balances compiled for a book. Rows follow (settlement group, priority, valid_to, granted_at, id); one more row stands behind
-    them for the bill. `rules` are those of `prices`: the book's, then the rates of priced bundles."""
+    """Balances compiled for a book.
+
+    Rows follow (settlement group, priority, valid_to, granted_at, id); one more row stands behind them for the bill. `rules` are
+    those of `prices`: the book's, then the rates of priced bundles.
+    """
 
     payers: Payers
     prices: PriceTerms

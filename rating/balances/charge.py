@@ -92,7 +92,7 @@ def charge_usage(
         calls: running calls of earlier slices [n, 8]; None for calls that begin.
         bill: what no balance pays goes on the bill (balance -1) instead of the default money balance.
     Returns:
-        `ChargedUsage`. Status: ZERO_USAGE, NO_TARIFF_FOR_SUBJECT, NO_RATE_FOR_DESTINATION, NO_RATE_AT_INSTANT (also a hole later),
+        `ChargedUsage`. Status: ZERO_USAGE, NO_TARIFF_FOR_SUBJECT, NO_RATE_FOR_DESTINATION, NO_RATE_AT_INSTANT (a hole later too),
         CHARGE_OVERFLOW, BLOCKED_BY_BALANCE, NOT_COVERED (a booking without a default money balance; the end of a grant).
     Raises:
         MeterlineError: columns of different lengths, rows that no stage may send.

@@ -61,7 +61,7 @@ def charge_call(
         lines, prices, payers, left, call, listed, entries, moves, posts, posted, row, account, tariff, kind, node, start_at,
         asked, task, bill, limit,
     )  # fmt: skip
-    is_partial = task != BOOK and (status == _BLOCKED or status == _NOT_COVERED)
+    is_partial = task != BOOK and status in (_BLOCKED, _NOT_COVERED)
     if status != 0 and (not is_partial or call[ELAPSED] == saved[ELAPSED]):
         undo(payers, left, posts, posted, after, account)
         for word in range(CALL_WORDS):
@@ -82,7 +82,7 @@ def charge_records(  # type: ignore[no-untyped-def]
     Args:
         lines, prices, payers, left, records: as in `layout`; `left` is changed in place. top, sub: the prefix table.
         task: BOOK, TAKE_UP_TO or GRANT. bill: the last payer pays what no balance does.
-        list_nano: i8[n] list prices, taken for records of which no unit balance pays anything; empty: every record is walked.
+        list_nano: i8[n] list prices, for records of which no unit balance pays anything; empty: every record is walked.
         keep: postings stay in `posts`, else each record starts anew. carry: `calls` [n] holds running calls, else row 0 is scratch.
         scratch: i8[8]. listed: i8[rows, 3], two rows more than the largest settlement group has balances.
     Writes:
@@ -126,7 +126,7 @@ def charge_records(  # type: ignore[no-untyped-def]
             lines, prices, payers, left, listed, entries, moves, call, scratch, posts, mark, i, account,
             np.int64(records.tariff[i]), kind, node, records.start_at[i], records.asked[i], task, bill, limit,
         )  # fmt: skip
-        if found == NEEDS_EXACT or found == POSTINGS_FULL:
+        if found in (NEEDS_EXACT, POSTINGS_FULL):
             return i, posted, found
         if found != 0 and task == BOOK:
             status[i] = found

@@ -7,7 +7,7 @@ implementation that could differ.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -39,13 +39,15 @@ _POSTINGS_FIRST = 64
 _PER_GROUP = ("owner", "share", "term", "valid_from", "valid_to", "credit", "member_first")
 
 
-@lru_cache(maxsize=None)
+@cache
 def python_source(compiled: Any) -> Callable[..., Any]:
     """The plain function behind a compiled one, with everything compiled that it calls replaced likewise."""
     plain: FunctionType = compiled.py_func
     named = {name: plain.__globals__[name] for name in plain.__code__.co_names if name in plain.__globals__}
     names = {name: python_source(value) if hasattr(value, "py_func") else value for name, value in named.items()}
-    return FunctionType(plain.__code__, names | {"__builtins__": __builtins__}, plain.__name__, plain.__defaults__, plain.__closure__)
+    return FunctionType(
+        plain.__code__, names | {"__builtins__": __builtins__}, plain.__name__, plain.__defaults__, plain.__closure__
+    )
 
 
 class ExactWalk:
@@ -100,7 +102,7 @@ class ExactWalk:
                 credit = int(self._table.payers.credit[row])
                 over += max(0, -(left.value[place] + credit)) - max(0, -(int(state.value[row]) + credit))
         state.value[rows], state.used[rows], state.member_used[:] = left.value, left.used, left.member_used
-        names = {place: row for place, row in enumerate(rows.tolist())} | {-1: -1}
+        names = dict(enumerate(rows.tolist())) | {-1: -1}
         found = [[int(word) for word in post] for post in posts]
         for post in found:
             post[BALANCE], post[MONEY_BALANCE] = names[post[BALANCE]], names[post[MONEY_BALANCE]]

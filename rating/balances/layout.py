@@ -34,7 +34,18 @@ OWN_FIRST, LOWEST, HIGHEST = range(3)  # share orders
 
 # Columns of a posting: one movement of units, of money, or of both.
 RECORD, BALANCE, UNITS, MONEY_BALANCE, MONEY_NANO, FROM, TO, COUNT, RULE_INDEX, TIER = range(10)
-POSTING_COLUMNS = ("record", "balance", "units", "money_balance", "money_nano", "elapsed_from", "elapsed_to", "count", "rule", "tier")
+POSTING_COLUMNS = (
+    "record",
+    "balance",
+    "units",
+    "money_balance",
+    "money_nano",
+    "elapsed_from",
+    "elapsed_to",
+    "count",
+    "rule",
+    "tier",
+)
 
 # Words of a running call: all that later slices of it need.
 ELAPSED, TOTAL, COMMON_D, BOOKED, STARTED, MINIMUM_NANO, COVERED, FIRST_PAYER = range(8)

@@ -137,7 +137,16 @@ def rule_at(lines: Any, tariff: int, kind: int, node: int, at: int, asked: int, 
 
 @tight_kernel
 def price_at(
-    lines: Any, prices: Any, tariff: int, fixed: int, kind: int, node: int, start_at: int, elapsed: int, asked: int, has_shape: bool
+    lines: Any,
+    prices: Any,
+    tariff: int,
+    fixed: int,
+    kind: int,
+    node: int,
+    start_at: int,
+    elapsed: int,
+    asked: int,
+    has_shape: bool,
 ) -> tuple[int, int, int]:
     """(rule, its tier row, elapsed usage up to which both hold) for the increment that starts at `elapsed`; rule -1 for none."""
     rule, border = fixed, NEVER
@@ -162,7 +171,7 @@ def precedes(listed: Any, payers: Any, left: Any, one: int, other: int) -> bool:
         return bool(listed[one, 1] < listed[other, 1])
     a, b = listed[one, 0], listed[other, 0]
     order = listed[one, 1] % 8 - 1
-    if order == LOWEST or order == HIGHEST:
+    if order in (LOWEST, HIGHEST):
         # Values in 1/den: whole units, then the rests over both denominators.
         den_a, den_b = payers.terms[payers.term[a], DEN], payers.terms[payers.term[b], DEN]
         whole_a, whole_b = left.value[a] // den_a, left.value[b] // den_b

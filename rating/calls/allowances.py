@@ -1,7 +1,7 @@
 """Allowances: what contracts are granted in a period, as balances that pay before the bill does (reference: rating §5).
 
-What is granted becomes a balance of the account, or of its settlement group; who pays is decided by `rating.balances` alone. Units
-are kept in 1/den of the base unit, den being the denominator of the allowance's factor (1 without one).
+What is granted becomes a balance of the account, or of its settlement group; who pays is decided by `rating.balances` alone.
+Units are kept in 1/den of the base unit, den being the denominator of the allowance's factor (1 without one).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import polars as pl
 from rating.balances.balance_table import BalanceTable, category_bits, term_row, windows_as_arrays
 from rating.balances.balance_values import ALWAYS_FROM_AT
 from rating.balances.layout import DEN, GENERIC, MONEY, Ints, Payers
+from rating.balances.rollover import PeriodEnd, end_period
 from rating.compiled.book import TariffBook
 from rating.compiled.payer_filters import category_codes
 from rating.compiled.price_terms import price_terms
@@ -146,7 +147,9 @@ def _grantable(book: TariffBook, terms: Ints, ends: list[int]) -> pl.DataFrame:
         of, den = entry.allowance, int(terms[index, DEN])
         where = f"tariff {entry.tariff_id} allowance {of.name}"
         if of.units * den > _UNITS_MAX:
-            raise ConfigurationError(Fault(where, "units that its factor makes too many", str(of.units), f"times {den} below 2**62"))
+            raise ConfigurationError(
+                Fault(where, "units that its factor makes too many", str(of.units), f"times {den} below 2**62")
+            )
         if of.expiry.periods > len(ends) and not of.expiry.days:
             was, must_be = f"{of.expiry.periods} periods", f"at most {len(ends)}, whose ends are given"
             raise ConfigurationError(Fault(where, "valid for more periods than are known", was, must_be))
@@ -229,7 +232,16 @@ def _grants(book: TariffBook, contracts: pl.DataFrame, found: pl.DataFrame, term
     codes = category_codes([entry.allowance.categories for entry in book.allowances])
     table = BalanceTable(payers, price_terms(rules), rules, _and(units, 0), int(counters.sum()), largest, categories=codes)
     return Grants(
-        allowance, owner, units, valid_from, valid_to, granted_at, found["carried"].to_numpy(), group_of_account, group_first, table
+        allowance,
+        owner,
+        units,
+        valid_from,
+        valid_to,
+        granted_at,
+        found["carried"].to_numpy(),
+        group_of_account,
+        group_first,
+        table,
     )
 
 
@@ -246,3 +258,47 @@ def _members(group_of_account: I32, groups: int) -> tuple[I32, I64]:
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order)) - starts
     return place, sizes
+
+
+def carry_over(
+    book: TariffBook, grants: Grants, units_left: npt.ArrayLike, used: npt.ArrayLike, *, period: Period, later_ends: npt.ArrayLike
+) -> tuple[pl.DataFrame, PeriodEnd]:
+    """What a period hands on to the next: unused units that roll over, and grants that are valid longer.
+
+    What was itself carried in does not roll over a second time: it is valid for the periods that its rollover gave it.
+
+    Args:
+        units_left, used: of the state after the period's last record, by grant.
+        later_ends: ends of the periods that follow, in order.
+    Returns:
+        (rows of CARRIED_SCHEMA for `allowance_grants(carried=…)` of the next period, what became of every grant).
+    Raises:
+        ConservationError: units that do not add up. ConfigurationError: a rollover over more periods than `later_ends` has.
+    """
+    ends = [period.end_at, *np.asarray(later_ends, dtype=np.int64).tolist()]
+    caps, until = [], []
+    for index, entry in enumerate(book.allowances):
+        of = entry.allowance
+        rolls = of.rollover
+        if rolls and rolls.periods >= len(ends):
+            where, was = f"tariff {entry.tariff_id} allowance {of.name}", f"{rolls.periods} periods"
+            raise ConfigurationError(Fault(where, "carried over more periods than are known", was, f"at most {len(ends) - 1}"))
+        caps.append(rolls.cap * int(grants.table.payers.terms[index, DEN]) if rolls else -1)
+        until.append(ends[rolls.periods] if rolls else 0)
+    of_grant = grants.allowance_index
+    cap = np.where(grants.carried, -1, np.array(caps, dtype=np.int64)[of_grant]) if len(caps) else np.zeros(0, np.int64)
+    to_at = np.array(until, dtype=np.int64)[of_grant] if len(caps) else np.zeros(0, np.int64)
+    endless = np.array([entry.allowance.unlimited for entry in book.allowances], dtype=np.bool_)[of_grant]
+    done = end_period(
+        grants.units, units_left, used, grants.valid_to_at, cap, to_at, end_at=period.end_at, unlimited=endless
+    )  # fmt: skip
+    rolled, stays = done.carried > 0, done.left > 0
+    parts = []
+    for rows, units, low, high in (
+        (rolled, done.carried, np.full(len(rolled), period.end_at), done.carried_to_at),
+        (stays, done.left, grants.valid_from_at, grants.valid_to_at),
+    ):
+        columns = (of_grant, grants.account_index, units, low, high, grants.granted_at)
+        names = zip(CARRIED_SCHEMA.items(), columns, strict=True)
+        parts.append(pl.DataFrame({name: pl.Series(column[rows], dtype=kind) for (name, kind), column in names}))
+    return pl.concat(parts), done

@@ -157,7 +157,14 @@ class _Paid:
     def _walk_exactly(self, exact: ExactWalk, row: int) -> None:
         of, prefixes = self._records, self._book.prefixes
         node = int(node_of_number(np.uint64(of.number[row]), prefixes.top, prefixes.sub))
-        record = (of.account[row], of.tariff[row], of.kind[row], of.start_at[row], of.asked[row], of.category[row % len(of.category)])
+        record = (
+            of.account[row],
+            of.tariff[row],
+            of.kind[row],
+            of.start_at[row],
+            of.asked[row],
+            of.category[row % len(of.category)],
+        )
         call = [0] * CALL_WORDS
         numbers = tuple(int(word) for word in record)
         self.status[row], _, _ = exact.charge(self._state, call, numbers, node, row=row, task=BOOK, bill=True)

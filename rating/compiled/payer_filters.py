@@ -31,9 +31,7 @@ def match_lengths(
     return inside
 
 
-def _longest(
-    names: Sequence[str] | None, prefixes: Mapping[str, Sequence[str]], table: PrefixTable
-) -> npt.NDArray[np.int8]:
+def _longest(names: Sequence[str] | None, prefixes: Mapping[str, Sequence[str]], table: PrefixTable) -> npt.NDArray[np.int8]:
     own = np.zeros(len(table.prefixes), dtype=np.int8)
     if names is None:
         own[:] = 1

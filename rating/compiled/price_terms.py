@@ -53,6 +53,4 @@ def price_terms(rules: Sequence[BookRule], *, exact: bool = False) -> PriceTerms
         for tier, weight in zip(rate.tiers, weights, strict=True):
             tiers.append([tier.from_usage, tier.increment, 0 if is_large else weight])
         tiers.append([never, 1, 0])
-    return PriceTerms(
-        np.array(terms, dtype=kind).reshape(-1, 10), np.array(tiers or [[never, 1, 0]], dtype=kind).reshape(-1, 3)
-    )
+    return PriceTerms(np.array(terms, dtype=kind).reshape(-1, 10), np.array(tiers or [[never, 1, 0]], dtype=kind).reshape(-1, 3))

@@ -10,7 +10,8 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 
-from rating.language.read_calls import read_allowances, read_destinations, read_discount, read_rates, read_rules
+from rating.language.read_allowances import read_allowances
+from rating.language.read_calls import read_destinations, read_discount, read_rates, read_rules
 from rating.language.read_energy import read_energy
 from rating.language.read_rounding import read_rounding
 from rating.language.read_terms import read_fees, read_taxes
@@ -91,7 +92,7 @@ def _version(place: Place, service: ServiceKind, zone: str, folder: Path) -> Tar
         destinations=tuple(destination for destination, _ in destinations.values() if destination),
         rates=tuple(rate for rate, _ in rates.values() if rate),
         rules=read_rules(fields.get("rules"), set(windows), destinations, rates),
-        allowances=read_allowances(fields.get("allowances"), destinations),
+        allowances=read_allowances(fields.get("allowances"), destinations, set(windows), rates),
         discount=read_discount(fields.get("discount")),
         energy=read_energy(fields.get("energy"), set(windows)),
         fees=read_fees(fields.get("fees")),

@@ -101,7 +101,9 @@ class Case:
         self.balances = [a_balance(rng, n, base, names, "own") for n in range(rng.randint(0, 8))]
         if rng.random() < 0.8:
             value, limit = Fraction(rng.choice((0, nano("0.30"), -nano("2"), nano("5")))), rng.choice((0, nano("0.50")))
-            self.balances += [Balance(f"{who} default", who, MONEY, value, default=True, credit_limit_nano=limit) for who in ACCOUNTS]
+            self.balances += [
+                Balance(f"{who} default", who, MONEY, value, default=True, credit_limit_nano=limit) for who in ACCOUNTS
+            ]
         self.groups, self.shares = dict.fromkeys(ACCOUNTS, "g"), dict.fromkeys(ACCOUNTS, "family")
         self.bill = rng.random() < 0.3
         rows = []
@@ -118,7 +120,9 @@ class Case:
     def twin(self) -> BalanceTwin:
         return BalanceTwin(self.tariffs, self.balances, self.groups, self.shares, self.bill)
 
-    def charge(self, rows: slice, task: str, state: object = None, calls: object = None, part: Fraction = Fraction(1)) -> ChargedUsage:
+    def charge(
+        self, rows: slice, task: str, state: object = None, calls: object = None, part: Fraction = Fraction(1)
+    ) -> ChargedUsage:
         of = self.records[rows]
         codes = self.table.categories
         return charge_usage(
@@ -162,7 +166,12 @@ def agrees(seed: int, task: str) -> None:
     for row, (at, _, account, digits, used, category, kind) in enumerate(case.records):
         wanted = twin.charge(account, "main", kind, digits, at, used, category=category, task=task)
         note(f"{row} {account} {digits} {at} {used} {category}: {wanted}")
-        got = (Reason(int(found.status[row])), int(found.charge_nano[row]), int(found.charged_quantity[row]), int(found.covered[row]))
+        got = (
+            Reason(int(found.status[row])),
+            int(found.charge_nano[row]),
+            int(found.charged_quantity[row]),
+            int(found.covered[row]),
+        )
         assert got == (wanted.status, wanted.charge, wanted.elapsed, wanted.covered)
         assert paid_of(case, found, row) == wanted.paid
     assert left_of(case, found) == twin.values

@@ -107,7 +107,11 @@ class BalanceTwin:
             if names is None:
                 return 0
             prefixes = [
-                prefix for version in self.home.versions for to in version.destinations if to.name in names for prefix in to.prefixes
+                prefix
+                for version in self.home.versions
+                for to in version.destinations
+                if to.name in names
+                for prefix in to.prefixes
             ]
             return max((len(prefix) for prefix in prefixes if digits.startswith(prefix)), default=-1)
 
@@ -159,7 +163,9 @@ class BalanceTwin:
             self.values, self.member_used = values, used
         elif call is not None:
             call.__dict__.update(now.__dict__)
-        return TwinOutcome(status, now.booked - before.booked, now.elapsed, now.covered, {k: v for k, v in walk.paid.items() if v})
+        return TwinOutcome(
+            status, now.booked - before.booked, now.elapsed, now.covered, {k: v for k, v in walk.paid.items() if v}
+        )
 
 
 class _Walk:
@@ -323,7 +329,11 @@ class _Walk:
 
     def _pay_fee(self, rate: Rate) -> bool:
         purse = self.purse
-        fee = min(rate.connect_fee_nano, rate.cap.amount_nano) if rate.cap and rate.cap.strategy == "free" else rate.connect_fee_nano
+        fee = (
+            min(rate.connect_fee_nano, rate.cap.amount_nano)
+            if rate.cap and rate.cap.strategy == "free"
+            else rate.connect_fee_nano
+        )
         if fee == 0:
             return True
         part = rounded(Fraction(fee), self.rounding)
