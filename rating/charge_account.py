@@ -1,4 +1,4 @@
-"""Charging without any set-up: a tariff, an account's balances, usage, and who pays what. For `tariff charge`, trials and tests."""
+"""Charging without any set-up: a tariff, an account's balances, usage, who pays what. For `tariff charge`, trials and tests."""
 
 from __future__ import annotations
 

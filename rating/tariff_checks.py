@@ -96,9 +96,10 @@ def tariff_warnings(tariff: Tariff) -> list[Fault]:
     found: list[Fault] = []
     for version in tariff.versions:
         used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
+        used_windows |= {name for one in version.allowances for name in one.windows or ()}
         used_to = {rule.destination for rule in version.rules}
-        used_to |= {to for one in version.allowances for to in one.destinations or ()}
-        used_rates = {rule.rate for rule in version.rules}
+        used_to |= {to for one in version.allowances for to in (*(one.destinations or ()), *(one.excluded or ()))}
+        used_rates = {rule.rate for rule in version.rules} | {one.rate.name for one in version.allowances if one.rate}
         unused = [f"window {window.name!r}" for window in version.windows if window.name not in used_windows]
         unused += [f"destination {to.name!r}" for to in version.destinations if to.name not in used_to]
         unused += [f"rate {rate.name!r}" for rate in version.rates if rate.name not in used_rates]

@@ -194,7 +194,7 @@ def compile_balances(
         credit=np.array([*(one.credit_limit_nano if one.default else 0 for one in rows), 0], dtype=kind),
         member_first=member_first,
         terms=np.array([*terms, nobody], dtype=np.int64),
-        match=np.array(names.matches or [np.ones(len(book.prefixes.prefixes))], dtype=np.int8),
+        match=np.array(names.matches or [np.ones(len(book.prefixes.prefixes), dtype=np.int8)], dtype=np.int8),
         window_first=window_first,
         window_at=window_at,
     )

@@ -102,7 +102,9 @@ def charge_usage(
     _check(book, table, columns)
     categories = kernel_column([-1] if category is None else category, np.int32)
     after = table.start() if state is None else state.copy()
-    batch = _Batch(book, table, Records(*columns, categories), TASKS.index(task), bill, after, calls)
+    accounts, tariffs, kinds, numbers, starts, asked = columns
+    records = Records(accounts, tariffs, kinds, numbers, starts, asked, categories, np.full(1, -1, np.int32))
+    batch = _Batch(book, table, records, TASKS.index(task), bill, after, calls)
     batch.run()
     return batch.charged()
 

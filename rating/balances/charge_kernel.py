@@ -21,8 +21,7 @@ from rating.balances.layout import (
 )
 from rating.balances.walk import list_payers, undo, walk_call
 from rating.compiled.prefixes import node_of_number
-from schemas.kernels import kernel
-from schemas.kernels_inlined import tight_kernel
+from schemas.kernels_borrowed import borrowing_kernel, borrowing_part
 from schemas.reasons import Reason
 
 _BLOCKED = int(Reason.BLOCKED_BY_BALANCE)
@@ -34,7 +33,7 @@ LIMIT = 2**61  # of the compiled walk: totals stay below an eighth of it
 _ASKED_MAX = 2**61
 
 
-@tight_kernel
+@borrowing_part
 def over_limit(payers: Any, left: Any, listed: Any, entries: int, posts: Any, low: int, high: int) -> int:
     """How much further below its credit limit the account's default money balance is than before postings [low, high)."""
     if entries < 2 or listed[entries - 2, 1] // 8 != 3:
@@ -48,18 +47,18 @@ def over_limit(payers: Any, left: Any, listed: Any, entries: int, posts: Any, lo
     return int(max(0, -after) - max(0, -(after + moved)))
 
 
-@tight_kernel
+@borrowing_part
 def charge_call(
     lines: Any, prices: Any, payers: Any, left: Any, listed: Any, entries: int, moves: bool, call: Any, saved: Any, posts: Any,
-    posted: int, row: int, account: int, tariff: int, kind: int, node: int, start_at: int, asked: int, task: int, bill: bool,
-    limit: int,
+    posted: int, row: int, account: int, tariff: int, kind: int, node: int, start_at: int, start_rule: int, asked: int,
+    task: int, bill: bool, limit: int,
 ) -> tuple[int, int]:  # fmt: skip
     """One call, all or nothing where it is booked: (status, number of postings); nothing is moved where the status refuses it."""
     for word in range(CALL_WORDS):
         saved[word] = call[word]
     status, after = walk_call(
         lines, prices, payers, left, call, listed, entries, moves, posts, posted, row, account, tariff, kind, node, start_at,
-        asked, task, bill, limit,
+        start_rule, asked, task, bill, limit,
     )  # fmt: skip
     is_partial = task != BOOK and status in (_BLOCKED, _NOT_COVERED)
     if status != 0 and (not is_partial or call[ELAPSED] == saved[ELAPSED]):
@@ -72,7 +71,7 @@ def charge_call(
     return status, after
 
 
-@kernel()
+@borrowing_kernel
 def charge_records(  # type: ignore[no-untyped-def]
     lines, prices, payers, left, top, sub, records, first, task, bill, list_nano, keep, carry, calls, scratch, listed, posts,
     posted, status, net_nano, covered, payer, over_nano,
@@ -83,7 +82,7 @@ def charge_records(  # type: ignore[no-untyped-def]
         lines, prices, payers, left, records: as in `layout`; `left` is changed in place. top, sub: the prefix table.
         task: BOOK, TAKE_UP_TO or GRANT. bill: the last payer pays what no balance does.
         list_nano: i8[n] list prices, for records of which no unit balance pays anything; empty: every record is walked.
-        keep: postings stay in `posts`, else each record starts anew. carry: `calls` [n] holds running calls, else row 0 is scratch.
+        keep: postings stay in `posts`, else each record starts anew. carry: `calls` [n] are running calls, else row 0 is scratch.
         scratch: i8[8]. listed: i8[rows, 3], two rows more than the largest settlement group has balances.
     Writes:
         status; net_nano: money booked by this record; covered: usage paid by unit balances; payer: the first of
@@ -124,7 +123,8 @@ def charge_records(  # type: ignore[no-untyped-def]
             return i, posted, NEEDS_EXACT
         found, after = charge_call(
             lines, prices, payers, left, listed, entries, moves, call, scratch, posts, mark, i, account,
-            np.int64(records.tariff[i]), kind, node, records.start_at[i], records.asked[i], task, bill, limit,
+            np.int64(records.tariff[i]), kind, node, records.start_at[i],
+            np.int64(records.rule[i % len(records.rule)]), records.asked[i], task, bill, limit,
         )  # fmt: skip
         if found in (NEEDS_EXACT, POSTINGS_FULL):
             return i, posted, found

@@ -83,7 +83,7 @@ class ExactWalk:
             posts = np.zeros((room, 10), dtype=object)
             status, posted = python_source(charge_call)(
                 self._lines, self._prices, payers, left, listed, entries, moves, call, [0] * CALL_WORDS, posts, 0, row, account,
-                tariff, kind, node, start_at, asked, task, bill, EXACT_LIMIT,
+                tariff, kind, node, start_at, -1, asked, task, bill, EXACT_LIMIT,
             )  # fmt: skip
         return self._settled(state, rows, left, posts[:posted], status, call, task)
 

@@ -110,4 +110,5 @@ class Records(NamedTuple):
     number: Ints
     start_at: Ints
     asked: Ints
-    category: Ints
+    category: Ints  # [n], or one for all
+    rule: Ints  # [n] the rule at the start where it is known, or one -1 for all

@@ -190,4 +190,4 @@ def rerate(
     groups = table.payers.group_of[accounts]
     order = np.lexsort((np.asarray(record_id), np.asarray(records["start_at"]), groups))
     again = {name: np.asarray(column)[order] for name, column in records.items()}
-    return charge_usage(book, table, **again, task="book", state=before, bill=bill), order  # type: ignore[arg-type]
+    return charge_usage(book, table, **again, task="book", state=before, bill=bill), order

@@ -6,12 +6,12 @@ source runs compiled and, for rows that int64 might not hold, as plain Python.
 
 from __future__ import annotations
 
-from schemas.kernels_inlined import tight_kernel
+from schemas.kernels_borrowed import borrowing_part
 
 UP, DOWN, HALF_UP, HALF_EVEN = range(4)
 
 
-@tight_kernel
+@borrowing_part
 def rounded_steps(total: int, mode: int, q: int) -> int:
     """R(N): the total in booked steps, rounded by magnitude and with its sign."""
     magnitude = total if total >= 0 else -total
@@ -28,7 +28,7 @@ def rounded_steps(total: int, mode: int, q: int) -> int:
     return steps if total >= 0 else -steps
 
 
-@tight_kernel
+@borrowing_part
 def largest_total(steps: int, mode: int, q: int, limit: int) -> int:
     """The largest N with R(N) <= steps; `limit` where that lies beyond a quarter of it (no total does)."""
     if steps > limit // q // 4:
@@ -54,7 +54,7 @@ def largest_total(steps: int, mode: int, q: int, limit: int) -> int:
     return -(((2 * least - 1) * q + 1) // 2)
 
 
-@tight_kernel
+@borrowing_part
 def greatest_divisor(a: int, b: int) -> int:
     """The greatest number that divides two positive ones."""
     while b > 0:

@@ -74,7 +74,7 @@ from rating.compiled.price_terms import (
 )
 from rating.compiled.rule_layout import NEVER
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
-from schemas.kernels_inlined import tight_kernel
+from schemas.kernels_borrowed import borrowing_part
 from schemas.reasons import Reason
 
 _BITS = INDEX_BITS
@@ -88,13 +88,13 @@ _VALUE_MAX = 2**62
 _LONG_MS = 2**50  # further than any call runs; beyond it an instant could leave int64
 
 
-@tight_kernel
+@borrowing_part
 def elapsed_until(instant: int, start_at: int) -> int:
     """The first whole millisecond after the start that is not before an instant."""
     return (instant - start_at + 999) // 1000
 
 
-@tight_kernel
+@borrowing_part
 def opening(payers: Any, b: int, at: int, start_at: int, has_shape: bool) -> tuple[bool, int]:
     """(whether a balance is valid at an instant and in its windows, elapsed usage at which that may change)."""
     if at >= payers.valid_to[b]:
@@ -118,7 +118,7 @@ def opening(payers: Any, b: int, at: int, start_at: int, has_shape: bool) -> tup
     return (low - first) % 2 == 1, change
 
 
-@tight_kernel
+@borrowing_part
 def rule_at(lines: Any, tariff: int, kind: int, node: int, at: int, asked: int, start_at: int) -> tuple[int, int]:
     """(rule that wins at an instant, elapsed usage up to which it does; of interest up to `asked` only)."""
     cell = lines.cell_of[tariff * _KINDS + kind, node]
@@ -135,7 +135,7 @@ def rule_at(lines: Any, tariff: int, kind: int, node: int, at: int, asked: int, 
     return int(rule), int(border) if lines.segment[place, 0] < NEVER else NEVER
 
 
-@tight_kernel
+@borrowing_part
 def price_at(
     lines: Any,
     prices: Any,
@@ -164,7 +164,7 @@ def price_at(
     return rule, tier, min(border, prices.tiers[tier + 1, START])
 
 
-@tight_kernel
+@borrowing_part
 def precedes(listed: Any, payers: Any, left: Any, one: int, other: int) -> bool:
     """Debit order of two entries of the list."""
     if listed[one, 1] != listed[other, 1]:
@@ -183,7 +183,7 @@ def precedes(listed: Any, payers: Any, left: Any, one: int, other: int) -> bool:
     return bool(listed[one, 2] < listed[other, 2])
 
 
-@tight_kernel
+@borrowing_part
 def sort_list(listed: Any, count: int, payers: Any, left: Any) -> None:
     """Insertion sort by debit order; the list stands in nearly that order. Row `count` is free and holds what is moved."""
     for i in range(1, count):
@@ -198,14 +198,14 @@ def sort_list(listed: Any, count: int, payers: Any, left: Any) -> None:
             listed[j + 1, word] = listed[count, word]
 
 
-@tight_kernel
+@borrowing_part
 def list_payers(
     payers: Any, left: Any, listed: Any, account: int, group: int, kind: int, node: int, category: int
 ) -> tuple[int, int, bool]:
     """The balances that may ever pay for this record, in debit order, and the last row of all behind them.
 
-    Writes `listed` [rows, 3]: balance; class * 8, for a shared one + 1 + its order; matched length and place. Returns (entries, unit balances among them
-    that have something left, whether the order follows what is left).
+    Writes `listed` [rows, 3]: balance; class * 8, for a shared one + 1 + its order; matched length and place. Returns (entries,
+    unit balances and blockers among them that have something left, whether the order follows what is left).
     """
     count, live, moves = 0, 0, False
     low, high = (payers.group_first[group], payers.group_first[group + 1]) if group >= 0 else (0, 0)
@@ -247,7 +247,7 @@ def list_payers(
     return count + 1, live, moves
 
 
-@tight_kernel
+@borrowing_part
 def move_units(payers: Any, left: Any, b: int, units: int, account: int) -> None:
     """Take units (or give back, where negative) and count the use."""
     if payers.terms[payers.term[b], FLAGS] & UNLIMITED == 0:
@@ -257,7 +257,7 @@ def move_units(payers: Any, left: Any, b: int, units: int, account: int) -> None
         left.member_used[payers.member_first[b] + payers.member_of[account]] += units
 
 
-@tight_kernel
+@borrowing_part
 def undo(payers: Any, left: Any, posts: Any, low: int, high: int, account: int) -> None:
     """Give back what postings [low, high) took."""
     for p in range(low, high):
@@ -267,7 +267,7 @@ def undo(payers: Any, left: Any, posts: Any, low: int, high: int, account: int) 
             move_units(payers, left, posts[p, MONEY_BALANCE], -posts[p, MONEY_NANO], account)
 
 
-@tight_kernel
+@borrowing_part
 def write_posting(
     posts: Any, p: int, row: int, b: int, units: int, m: int, nano: int, low: int, high: int, count: int, rule: int, tier: int
 ) -> int:
@@ -285,7 +285,7 @@ def write_posting(
     return p + 1
 
 
-@tight_kernel
+@borrowing_part
 def room_of(payers: Any, left: Any, b: int, task: int, bill: bool, account: int, limit: int) -> int:
     """Nano-units that a money balance can still pay; `limit` where there is no bound, 0 where it is not eligible."""
     if b == len(payers.term) - 1:
@@ -297,12 +297,12 @@ def room_of(payers: Any, left: Any, b: int, task: int, bill: bool, account: int,
     room = left.value[b] + payers.credit[b]
     if payers.member_first[b] >= 0 and payers.owner[b] != account:
         room = min(room, payers.terms[term, MEMBER_CAP] - left.member_used[payers.member_first[b] + payers.member_of[account]])
-    return max(room, 0)
+    return int(max(room, 0))
 
 
-@tight_kernel
+@borrowing_part
 def scaled_to(call: Any, terms: Any, rule: int, limit: int) -> int:
-    """Bring the running total over a denominator that the rule's shares; returns the rule's multiplier, 0 where it is too large."""
+    """Bring the running total over a denominator that the rule shares; returns the rule's multiplier, 0 where it is too large."""
     if terms[rule, EXACT] != 0:
         return 0
     own, common = terms[rule, COMMON], call[COMMON_D]
@@ -314,13 +314,13 @@ def scaled_to(call: Any, terms: Any, rule: int, limit: int) -> int:
     return int(wanted)
 
 
-@tight_kernel
+@borrowing_part
 def times(amount: int, common: int, limit: int) -> int:
     """amount * common, `limit` where that passes an eighth of it."""
-    return amount * common if amount <= limit // 8 // common else limit
+    return int(amount * common) if amount <= limit // 8 // common else limit
 
 
-@tight_kernel
+@borrowing_part
 def payable(room: int, wanted: int, call: Any, weight: int, cap: int, mode: int, grid: int, limit: int) -> int:
     """How many increments of a weight fit into the room, at most `wanted`: one division (reference rating §4)."""
     if room == limit:
@@ -331,10 +331,10 @@ def payable(room: int, wanted: int, call: Any, weight: int, cap: int, mode: int,
         return 0
     if weight <= 0 or cap <= most or call[TOTAL] >= cap:
         return wanted
-    return min(wanted, (most - call[TOTAL]) // weight)
+    return int(min(wanted, (most - call[TOTAL]) // weight))
 
 
-@tight_kernel
+@borrowing_part
 def raise_total(call: Any, count: int, weight: int, cap: int, mode: int, grid: int) -> int:
     """Add increments to the running total and book it; returns the part that these increments add, by telescoping."""
     raised = call[TOTAL] + count * weight
@@ -348,7 +348,7 @@ def raise_total(call: Any, count: int, weight: int, cap: int, mode: int, grid: i
     return int(part)
 
 
-@tight_kernel
+@borrowing_part
 def first_able(
     payers: Any, left: Any, listed: Any, low: int, high: int, needed: int, call: Any, mode: int, grid: int,
     at: int, start_at: int, has_shape: bool, task: int, bill: bool, account: int, limit: int,
@@ -369,7 +369,7 @@ def first_able(
     return -1
 
 
-@tight_kernel
+@borrowing_part
 def unit_room(payers: Any, left: Any, b: int, per: int, wanted: int, account: int) -> int:
     """How many times a unit balance can give `per`, at most `wanted`."""
     term = payers.term[b]
@@ -381,10 +381,11 @@ def unit_room(payers: Any, left: Any, b: int, per: int, wanted: int, account: in
     return max(wanted, 0)
 
 
-@tight_kernel
+@borrowing_part
 def walk_call(
     lines: Any, prices: Any, payers: Any, left: Any, call: Any, listed: Any, entries: int, moves: bool, posts: Any, posted: int,
-    row: int, account: int, tariff: int, kind: int, node: int, start_at: int, asked: int, task: int, bill: bool, limit: int,
+    row: int, account: int, tariff: int, kind: int, node: int, start_at: int, start_rule: int, asked: int, task: int, bill: bool,
+    limit: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Let the listed balances pay from `call[ELAPSED]` up to `asked`.
 
@@ -392,7 +393,9 @@ def walk_call(
     was paid before stands), NO_RATE_AT_INSTANT, CHARGE_OVERFLOW, NEEDS_EXACT or POSTINGS_FULL where the caller has to undo it.
     """
     has_shape = kind == 0
-    first_rule, _, _ = price_at(lines, prices, tariff, -1, kind, node, start_at, 0, asked, has_shape)
+    first_rule = start_rule
+    if first_rule < 0:
+        first_rule, _ = rule_at(lines, tariff, kind, node, start_at, start_at, start_at)
     if first_rule < 0:
         return _NO_DESTINATION if first_rule == NO_RATE_FOR_DESTINATION else _NO_RATE, posted
     mode, grid = prices.terms[first_rule, MODE], prices.terms[first_rule, GRID]

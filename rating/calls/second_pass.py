@@ -107,10 +107,10 @@ def discount_calls(
     columns = [kernel_column(values, of) for values, of in zip(given, kinds, strict=True)]
     _check(book, columns, grants)
     after = start_of_period(book, grants) if state is None else state.copy()
-    records = Records(
-        *(columns[place] for place in (1, 8, 3, 4, 2, 5)), kernel_column([-1] if category is None else category, np.int32)
-    )
-    paid = _Paid(book, grants, records, columns[6], after)
+    _, accounts, starts, kinds_of, numbers, used, charges, rules, tariffs = columns
+    categories = kernel_column([-1] if category is None else category, np.int32)
+    records = Records(accounts, tariffs, kinds_of, numbers, starts, used, categories, rules)
+    paid = _Paid(book, grants, records, charges, after)
     paid.run()
     net, first = paid.net, paid.payer
     allowance = np.full(len(first), -1, dtype=np.int32)
@@ -131,7 +131,7 @@ class _Paid:
         rows = len(list_nano)
         self._book, self._table, self._records, self._list = book, grants.table, records, list_nano
         self._totals = state.totals_nano
-        self._state = BalanceState(*(np.append(part, 0) for part in (state.units_left, state.used)), state.member_used)
+        self._state = BalanceState(np.append(state.units_left, 0), np.append(state.used, 0), state.member_used)
         self.net, self.covered, self.payer = (np.zeros(rows, dtype=np.int64) for _ in range(3))
         self.status = np.zeros(rows, dtype=np.uint8)
 
@@ -143,9 +143,9 @@ class _Paid:
         lines, exact = book_lines(book), None
         while at < len(self.net):
             at, _, stopped = charge_records(
-                lines, table.prices, table.payers, self._state.left, book.prefixes.top, book.prefixes.sub, self._records, at, BOOK,
-                True, self._list, False, False, calls, scratch, listed, posts, 0, self.status, self.net, self.covered, self.payer,
-                over,
+                lines, table.prices, table.payers, self._state.left, book.prefixes.top, book.prefixes.sub, self._records, at,
+                BOOK, True, self._list, False, False, calls, scratch, listed, posts, 0, self.status, self.net, self.covered,
+                self.payer, over,
             )  # fmt: skip
             if stopped == POSTINGS_FULL:
                 posts = np.zeros((2 * len(posts), len(POSTING_COLUMNS)), dtype=np.int64)

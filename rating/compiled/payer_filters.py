@@ -55,7 +55,8 @@ def window_borders(
     is_open = np.array([any(rank > 0 for rank in pattern.ranks) for pattern in timeline.patterns], dtype=np.bool_)
     opens = is_open[timeline.pattern]
     changes = np.diff(opens.astype(np.int8), prepend=0) != 0
-    return timeline.starts_at[changes]
+    borders: npt.NDArray[np.int64] = timeline.starts_at[changes]
+    return borders
 
 
 def category_codes(named: Sequence[Sequence[str] | None]) -> dict[str, int]:

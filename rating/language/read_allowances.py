@@ -21,11 +21,8 @@ TERM_KEYS = (
 PERIODS_MAX = 120
 _FACTOR = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}))?")
 _DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
-_DEFAULT_BLOCK = {
-    UsageKind.VOICE: 1_000,
-    UsageKind.MESSAGE: 1,
-    UsageKind.VOLUME: 1,
-}  # reference: rating §5, one second or one unit
+# Reference: rating §5, one second or one unit.
+_DEFAULT_BLOCK = {UsageKind.VOICE: 1_000, UsageKind.MESSAGE: 1, UsageKind.VOLUME: 1}
 
 
 def read_allowances(
@@ -34,7 +31,7 @@ def read_allowances(
     windows: set[str],
     rates: Mapping[str, tuple[Rate | None, UsageKind | None]],
 ) -> tuple[Allowance, ...]:
-    """The allowances of a version; names that come twice, units of another kind and options that exclude each other are faults."""
+    """The allowances of a version; names that come twice, units of another kind and options at odds are faults."""
     found: dict[str, Allowance] = {}
     for item in place.items() if place else []:
         fields = item.fields(("name", "kind", "units", "scope"), (*TERM_KEYS, "prorate", "priority", "valid_for", "rollover"))

@@ -17,7 +17,7 @@ from rating.balances.charge import ChargedUsage, charge_usage
 from rating.balances.layout import GENERIC, MONEY
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Cap, PayTerms, Rate
+from rating.language.call_terms import PayTerms, Rate
 from rating.language.tariff import Tariff
 from schemas.errors import ConfigurationError
 from schemas.numbers import packed_number

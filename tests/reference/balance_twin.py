@@ -65,10 +65,16 @@ class BalanceTwin:
     """Balances of some accounts; `values` and `member_used` move, everything else is fixed."""
 
     def __init__(
-        self, tariffs: list[Tariff], balances: list[Balance], groups: dict[str, str], shares: dict[str, str], bill: bool = False
+        self,
+        tariffs: list[Tariff],
+        balances: list[Balance],
+        groups: dict[str, str],
+        shares: dict[str, str],
+        bill: bool = False,
+        homes: dict[str, Tariff] | None = None,
     ) -> None:
         self.twins = {tariff.tariff_id: RatingTwin(tariff) for tariff in tariffs}
-        self.home = tariffs[0]
+        self.home, self.homes = tariffs[0], homes or {}
         self.balances = balances
         self.groups, self.shares, self.bill = groups, shares, bill
         self.values = {one.balance_id: Fraction(one.value) for one in balances}
@@ -108,7 +114,7 @@ class BalanceTwin:
                 return 0
             prefixes = [
                 prefix
-                for version in self.home.versions
+                for version in self.homes.get(one.balance_id, self.home).versions
                 for to in version.destinations
                 if to.name in names
                 for prefix in to.prefixes
@@ -185,6 +191,7 @@ class _Walk:
         version, rule, _ = first
         self.rounding: Rounding = rule.rounding or version.rounding
         paying, signs = "", None
+        ahead: list[Balance] = []
         while self.call.elapsed < self.asked:
             order = self.twin.listed(self.account, self.kind, self.digits, self.category)
             if paying:  # goes on while nothing changed for it and those before it

@@ -213,7 +213,11 @@ def test_b049_refund_restores(tmp_path: Path) -> None:
     account = account_of(case, tmp_path)
     answer = charge(tmp_path, tariff, account, [usage_row(case)])
     postings = answer["records"][0]["postings"]
-    rows = [{"balance": post["balance"], "quantity": post["taken"].split()[0], "unit": "messages"} for post in postings if "balance" in post]
+    rows = [
+        {"balance": post["balance"], "quantity": post["taken"].split()[0], "unit": "messages"}
+        for post in postings
+        if "balance" in post
+    ]
     rows += [{"balance": post["money_balance"], "amount": post["amount"]} for post in postings if "money_balance" in post]
     account["balances"][0]["value"], account["balances"][1]["value"] = "2 messages", Text("3")
     back = charge(tmp_path, tariff, account, rows, "--refund")
