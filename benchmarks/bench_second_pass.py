@@ -1,7 +1,8 @@
 """The second pass in exact event-time order: order, allowances, discounts; CPU beside numpy's sort alone of the same events.
 
-Accounts with a zipf-like spread of calls, messages and volumes over a month; every fourth account has allowances (minutes, messages
-and bytes), some share them in groups of two. Prints one line with a hash of all net charges and what is left; small by default.
+Accounts with an uneven spread of calls, messages and volumes over a month; every fourth account has allowances (minutes,
+messages and bytes), some share them in groups of two. Prints one line with a hash of all net charges and what is left; small
+by default.
 `python -m benchmarks.bench_second_pass --records 10000000 --accounts 1000000 --runs 5`.
 """
 
@@ -120,8 +121,8 @@ def run(records: int, accounts: int, runs: int, prefixes: int) -> str:
     per_million = 1e6 / rows
     return (
         f"second pass: {whole * per_million:.3f} s/M CPU with the sort ({ordering * per_million:.3f} of it), "
-        f"numpy argsort alone {floor * per_million:.3f}, ratio {whole / floor:.2f}, covered {int((found.allowance_index >= 0).sum())}, "
-        f"{rows} records, {accounts} accounts, net and left {digest}"
+        f"numpy argsort alone {floor * per_million:.3f}, ratio {whole / floor:.2f}, "
+        f"covered {int((found.allowance_index >= 0).sum())}, {rows} records, {accounts} accounts, net and left {digest}"
     )
 
 

@@ -19,7 +19,8 @@ from rating.balances.layout import (
     NEEDS_EXACT,
     POSTINGS_FULL,
 )
-from rating.balances.walk import list_payers, undo, walk_call
+from rating.balances.payer_list import list_payers, undo
+from rating.balances.walk import walk_call
 from rating.compiled.prefixes import node_of_number
 from schemas.kernels_borrowed import borrowing_kernel, borrowing_part
 from schemas.reasons import Reason

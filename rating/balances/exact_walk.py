@@ -28,7 +28,7 @@ from rating.balances.layout import (
     Lines,
     Payers,
 )
-from rating.balances.walk import list_payers
+from rating.balances.payer_list import list_payers
 from rating.compiled.book import TariffBook
 from rating.compiled.price_terms import PriceTerms, price_terms
 from schemas.quantities import INT64_MAX
