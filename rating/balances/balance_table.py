@@ -159,28 +159,18 @@ def compile_balances(
     group_ids = sorted(set(accounts.values()))
     share_ids = sorted({*(shares or {}).values(), *(one.share for one in balances if one.share)})
     group_of_balance = _group_of_balance(balances, accounts, shares or {}, group_ids)
-    order = sorted(
-        range(len(balances)),
-        key=lambda n: (group_of_balance[n], -balances[n].priority, balances[n].valid_to_at, balances[n].granted_at,
-                       balances[n].balance_id),
-    )  # fmt: skip
+    order = _in_order(balances, group_of_balance)
     rows = [balances[n] for n in order]
     terms = [names.row(balance, codes) for balance in rows]
     ids = list(accounts)
     index = {account: place for place, account in enumerate(ids)}
-    capped = [row for row, balance in enumerate(rows) if balance.terms.member_cap is not None]
     place, size = _places(ids, accounts, group_ids)
-    member_first = np.full(len(rows) + 1, -1, dtype=np.int64)
-    members = 0
-    for row in capped:
-        member_first[row] = members
-        members += size[group_of_balance[order[row]]]
+    member_first, members = _member_counters([balances[n] for n in order], [size[group_of_balance[n]] for n in order])
     dens = [term[TERM_WORDS - 1] for term in terms]
     value = [_whole(balance, den) for balance, den in zip(rows, dens, strict=True)]
     is_large = any(abs(one) > VALUE_MAX for one in [*value, *(balance.credit_limit_nano for balance in rows)])
     nobody = term_row(MONEY, PayTerms(), is_default=False, filter_row=0, categories=0, window=-1, tariff=-1, rule=-1)
     kind = object if is_large else np.int64
-    window_first, window_at = windows_as_arrays(names.borders)
     payers = Payers(
         group_of=np.array([group_ids.index(accounts[one]) for one in ids], dtype=np.int32),
         share_of=np.array([share_ids.index(shares[one]) if shares and one in shares else -1 for one in ids], dtype=np.int32),
@@ -195,14 +185,34 @@ def compile_balances(
         member_first=member_first,
         terms=np.array([*terms, nobody], dtype=np.int64),
         match=np.array(names.matches or [np.ones(len(book.prefixes.prefixes), dtype=np.int8)], dtype=np.int8),
-        window_first=window_first,
-        window_at=window_at,
+        **dict(zip(("window_first", "window_at"), windows_as_arrays(names.borders), strict=True)),
     )
     rules = (*book.rules, *book.bundle_rules, *names.rules)
     largest = int(np.diff(payers.group_first).max(initial=0))
     return BalanceTable(
         payers, price_terms(rules), rules, np.array([*value, 0], dtype=kind), members, largest, tuple(rows), tuple(ids), codes
     )
+
+
+def _in_order(balances: Sequence[Balance], group_of_balance: Sequence[int]) -> list[int]:
+    """Balances by (settlement group, priority, valid_to, granted_at, id): what is fixed of the debit order."""
+
+    def key(n: int) -> tuple[int, int, int, int, str]:
+        one = balances[n]
+        return group_of_balance[n], -one.priority, one.valid_to_at, one.granted_at, one.balance_id
+
+    return sorted(range(len(balances)), key=key)
+
+
+def _member_counters(rows: Sequence[Balance], sizes: Sequence[int]) -> tuple[Ints, int]:
+    """(first counter of each balance that caps its members, and of the bill; number of counters)."""
+    first = np.full(len(rows) + 1, -1, dtype=np.int64)
+    members = 0
+    for row, (balance, size) in enumerate(zip(rows, sizes, strict=True)):
+        if balance.terms.member_cap is not None:
+            first[row] = members
+            members += size
+    return first, members
 
 
 def _whole(balance: Balance, den: int) -> int:

@@ -28,6 +28,8 @@ COMPILERS = frozenset({"schemas/kernels.py", "schemas/kernels_inlined.py", "sche
 
 # (module, function) -> lines it has today. Lower the number when a function shrinks, drop the entry at 60.
 LONG_FUNCTIONS: dict[tuple[str, str], int] = {
+    ("rating/balances/walk.py", "walk_call"): 134,  # kernels: a call costs, and what it shares is many arrays
+    ("rating/balances/charge_kernel.py", "charge_records"): 67,
     ("rating/calls/first_pass.py", "_rate"): 86,
     ("meterline/pipeline/call_kernels.py", "place_calls"): 65,
     ("rating/calls/increments.py", "price_call"): 72,
