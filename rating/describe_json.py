@@ -5,7 +5,7 @@ from __future__ import annotations
 from rating.compiled.winners import distinct_rates
 from rating.describe import other_terms
 from rating.describe_discounts import discount_lines
-from rating.described_terms import window_text
+from rating.described_terms import allowance_text, window_text
 from rating.language.call_terms import Rate
 from rating.language.shared_terms import FOREVER_AT
 from rating.language.tariff import Tariff, TariffVersion
@@ -74,7 +74,8 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
         "allowances": [
             {
                 "name": each.name,
-                "kind": each.kind.label,
+                "kind": each.kind.label if each.kind is not None else "generic",
+                "text": allowance_text(each),
                 "destinations": each.destinations,
                 "units": each.units,
                 "block": each.block,

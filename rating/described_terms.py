@@ -68,10 +68,34 @@ def clock_text(at_us: int) -> str:
 
 def allowance_text(allowance: Allowance) -> str:
     to = f" to {', '.join(allowance.destinations)}" if allowance.destinations else ""
-    units, block = (quantity_text(number, allowance.kind) for number in (allowance.units, allowance.block))
-    what = "" if allowance.kind.label in units or allowance.kind.label == "message" else f" of {allowance.kind.label}"
-    order = f", priority {allowance.priority}" if allowance.priority else ""
-    return f"{units}{what}{to} in blocks of {block}, for the {allowance.scope}{', prorated' if allowance.prorate else ''}{order}"
+    if allowance.kind is None:
+        buys = " or ".join(quantity_text(usage, kind) for kind, usage in allowance.per_unit)
+        head = f"{allowance.units} units{to}, each for {buys}"
+    else:
+        units, block = (quantity_text(number, allowance.kind) for number in (allowance.units, allowance.block))
+        what = "" if allowance.kind.label in units or allowance.kind.label == "message" else f" of {allowance.kind.label}"
+        head = f"{units}{what}{to} in blocks of {block}"
+    return f"{head}, for the {allowance.scope}{', prorated' if allowance.prorate else ''}{_allowance_options(allowance)}"
+
+
+def _allowance_options(of: Allowance) -> str:
+    """Everything that is not the default, each with a comma before it."""
+    said = [
+        f"not to {', '.join(of.excluded)}" if of.excluded else "",
+        f"in {', '.join(of.windows)}" if of.windows else "",
+        f"for {', '.join(of.categories)}" if of.categories else "",
+        f"factor {of.factor[0]}/{of.factor[1]}" if of.factor != (1, 1) else "",
+        f"at the price of {of.tariff_id or (of.rate.name if of.rate else '')}" if of.tariff_id or of.rate else "",
+        "unlimited" if of.unlimited else "",
+        "blocks what comes after it" if of.blocker else "",
+        "connect fee due" if of.fee_with_allowance else "",
+        f"valid {of.expiry.days} days" if of.expiry.days else "",
+        f"valid {of.expiry.periods} periods" if of.expiry.periods > 1 else "",
+        f"rolls over {of.rollover.periods} periods" if of.rollover else "",
+        "capped for each member" if of.member_cap is not None else "",
+        f"priority {of.priority}" if of.priority else "",
+    ]
+    return "".join(f", {text}" for text in said if text)
 
 
 def fee_text(fee: Fee) -> str:

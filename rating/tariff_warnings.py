@@ -48,11 +48,14 @@ def _unused(tariff: Tariff, places: Places) -> list[Fault]:
     said = []
     for version in tariff.versions:
         used_to = {rule.destination for rule in version.rules}
-        limited = [one.destinations for one in version.allowances] + [one.destinations for one in version.discounts]
+        limited = [names for one in version.allowances for names in (one.destinations, one.excluded)]
+        limited += [one.destinations for one in version.discounts]
         used_to |= {to for names in (*limited, *(run.destinations for run in version.derived)) for to in names or ()}
         used_rates = {rule.rate for rule in version.rules} | {one.rate for one in version.discounts}
+        used_rates |= {one.rate.name for one in version.allowances if one.rate}
         used_windows = {rule.window for rule in version.rules} | {price.window for price in version.energy}
         used_windows |= {name for one in version.discounts for name in one.windows or ()}
+        used_windows |= {name for one in version.allowances for name in one.windows or ()}
         used_windows |= {price.window for price in version.demand}
         used_windows |= {price.window for price in (version.supply.export.prices if version.supply.export else ())}
         groups = (

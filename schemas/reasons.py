@@ -55,6 +55,9 @@ class Reason(IntEnum):
     NO_RATE_FOR_DESTINATION = 51
     NO_RATE_AT_INSTANT = 52
     CHARGE_OVERFLOW = 53
+    # charging (70-79): priced, but no balance pays
+    BLOCKED_BY_BALANCE = 70
+    NOT_COVERED = 71
 
     @property
     def label(self) -> str:

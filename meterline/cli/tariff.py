@@ -15,6 +15,7 @@ class _TariffGroup(LazyGroup):
         "diff": "meterline.cli.tariff_diff",
         "price": "meterline.cli.tariff_price",
         "import": "meterline.cli.tariff_import",
+        "charge": "meterline.cli.tariff_charge",
     }
 
 

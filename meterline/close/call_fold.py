@@ -53,7 +53,13 @@ def fold_calls(
     column = {name: values[priced] for name, values in column.items()}
     changed = (column["list_nano"] != column["charge_nano"]) | (reference.rule_keys(book)[column["rule"]] != column["rule_key"])
     discounted = _second_pass(book, reference, period, bucket, day_starts, column)
-    return CallFold(_charges(book, reference, column, discounted), int(changed.sum()), unpriced)
+    charges = _charges(book, reference, column, discounted)
+    refused = discounted.status != Reason.OK  # a blocker that cannot pay, a hole in a bundle's tariff: nobody's charge
+    if refused.any():
+        rows = charges.filter(pl.Series(refused)).select("record_hi", "record_lo", "account_id")
+        unpriced = pl.concat([unpriced, rows.with_columns(reason=pl.Series(discounted.status[refused]))])
+        charges = charges.filter(pl.Series(~refused))
+    return CallFold(charges, int(changed.sum()), unpriced)
 
 
 def _ordered_usage(snapshot: Snapshot, reference: Reference, period: Period, bucket: int) -> dict[str, npt.NDArray[Any]]:

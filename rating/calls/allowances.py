@@ -1,9 +1,7 @@
-"""Allowances: what contracts are granted in a period, and who pays the first part of a call (reference: rating §5).
+"""Allowances: what contracts are granted in a period, as balances that pay before the bill does (reference: rating §5).
 
-Walking order for a record: the account's own grants before those that its group shares, longer matched prefix, higher
-priority, earlier `valid_to_at`, earlier `valid_from_at`, name, account. A grant pays whole blocks from the instant an increment
-starts, up to its end and up to the start of a grant that was not valid yet; then the list is walked again. Once money pays it
-pays to the end.
+What is granted becomes a balance of the account, or of its settlement group; who pays is decided by `rating.balances` alone.
+Units are kept in 1/den of the base unit, den being the denominator of the allowance's factor (1 without one).
 """
 
 from __future__ import annotations
@@ -14,26 +12,38 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.calls.increments import NEEDS_EXACT, booked_nano, elapsed_at, price_call
-from rating.compiled.book import BookAllowance, TariffBook
-from rating.compiled.prefixes import node_of_number
-from rating.compiled.rule_layout import SCALE_SHIFT
-from rating.compiled.winners import CALL_KIND_COUNT
-from schemas.kernels import kernel
+from rating.balances.balance_table import BalanceTable, category_bits, term_row, windows_as_arrays
+from rating.balances.balance_values import ALWAYS_FROM_AT
+from rating.balances.layout import DEN, GENERIC, MONEY, Ints, Payers
+from rating.balances.rollover import PeriodEnd, end_period
+from rating.compiled.book import TariffBook
+from rating.compiled.payer_filters import category_codes
+from rating.compiled.price_terms import price_terms
+from rating.compiled.rule_layout import NEVER
+from rating.language.call_terms import PayTerms
+from schemas.errors import ConfigurationError, Fault
 from schemas.periods import Period
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
-_KINDS = CALL_KIND_COUNT
-_NEVER_AT = 2**62
+_UNITS_MAX = 2**62
+_DAY_US = 86_400_000_000
+CARRIED_SCHEMA = {
+    "allowance_index": pl.Int32,
+    "account_index": pl.Int32,
+    "units": pl.Int64,  # in 1/den
+    "valid_from_at": pl.Int64,
+    "valid_to_at": pl.Int64,
+    "granted_at": pl.Int64,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Allowance units of one period, sorted by (group, walking order); microseconds UTC, base units of the kind.
+    """Allowance units of one period, sorted by (group, debit order); microseconds UTC, units in 1/den of the base unit.
 
     `group_of_account[a]` is the group of account index a (-1 for none); the grants of group g are rows
-    `[group_first[g], group_first[g + 1])`.
+    `[group_first[g], group_first[g + 1])`. `table` is the same for the walk; rows marked `carried` come from the period before.
     """
 
     allowance_index: I32
@@ -41,13 +51,15 @@ class Grants:
     units: I64
     valid_from_at: I64
     valid_to_at: I64
+    granted_at: I64
+    carried: npt.NDArray[np.bool_]
     group_of_account: I32
     group_first: I64
+    table: BalanceTable
 
     def frame(self) -> pl.DataFrame:
         """The grants as rows."""
-        names = ("allowance_index", "account_index", "units", "valid_from_at", "valid_to_at")
-        return pl.DataFrame({name: getattr(self, name) for name in names})
+        return pl.DataFrame({name: getattr(self, name) for name in (*CARRIED_SCHEMA, "carried")})
 
 
 def prorated_units(units: int, days: int, days_of_period: int) -> int:
@@ -55,7 +67,15 @@ def prorated_units(units: int, days: int, days_of_period: int) -> int:
     return units * days // days_of_period
 
 
-def allowance_grants(book: TariffBook, contracts: pl.DataFrame, *, period: Period, day_starts: npt.NDArray[np.int64]) -> Grants:
+def allowance_grants(
+    book: TariffBook,
+    contracts: pl.DataFrame,
+    *,
+    period: Period,
+    day_starts: npt.NDArray[np.int64],
+    later_ends: npt.ArrayLike = (),
+    carried: pl.DataFrame | None = None,
+) -> Grants:
     """The grants of a period.
 
     A contract takes the allowances of the tariff version in force when it begins, or when the period begins; a version that
@@ -66,11 +86,84 @@ def allowance_grants(book: TariffBook, contracts: pl.DataFrame, *, period: Perio
             instants in microseconds UTC, half-open; indices count from 0. Tariffs that are not in the book grant nothing.
         period: the period.
         day_starts: i8[period.days + 1], the first instant of each local day of the period and of the day after it.
+        later_ends: ends of the periods that follow, in order, for allowances that are valid for more than one.
+        carried: CARRIED_SCHEMA, what `rollover.carry_over` brought over from the period before.
+    Raises:
+        ConfigurationError: an allowance valid for more periods than `later_ends` has; units beyond what a balance can hold.
     """
     assert len(day_starts) == period.days + 1, "one start for each local day and the end"
-    allowances = pl.DataFrame(
-        [_grant_row(index, entry) for index, entry in enumerate(book.allowances)], schema=_GRANT_SCHEMA, orient="row"
-    )
+    terms = allowance_terms(book)
+    ends = [period.end_at, *np.asarray(later_ends, dtype=np.int64).tolist()]
+    found = _granted(contracts, _grantable(book, terms, ends), period, day_starts)
+    if carried is not None and carried.height:
+        found = pl.concat([found, _brought(book, contracts, carried)])
+    found = found.sort(
+        "group_index", "priority", "valid_to_at", "granted_at", "name", "account_index", "allowance_index", "carried",
+        descending=[False, True, False, False, False, False, False, True],
+    )  # fmt: skip
+    return _grants(book, contracts, found, terms)
+
+
+_GRANT_SCHEMA = {
+    "allowance_index": pl.Int32,
+    "tariff_id": pl.String,
+    "version_from_at": pl.Int64,
+    "version_to_at": pl.Int64,
+    "name": pl.String,
+    "units": pl.Int64,
+    "den": pl.Int64,
+    "priority": pl.Int64,
+    "prorate": pl.Boolean,
+    "last_at": pl.Int64,
+    "valid_us": pl.Int64,
+}
+_FOUND = ("allowance_index", "account_index", "group_index", "priority", "name", "units", "valid_from_at", "valid_to_at",
+          "granted_at", "carried")  # fmt: skip
+
+
+def allowance_terms(book: TariffBook) -> Ints:
+    """[allowances + 1, TERM_WORDS]: how each allowance pays, and a last row for the bill."""
+    codes = category_codes([entry.allowance.categories for entry in book.allowances])
+    windows = [index for index, entry in enumerate(book.allowances) if entry.borders is not None]
+    rows = []
+    for index, entry in enumerate(book.allowances):
+        of = entry.allowance
+        rows.append(
+            term_row(
+                GENERIC if of.kind is None else int(of.kind), of.terms, is_default=False, filter_row=index,
+                categories=category_bits(of.categories, codes), window=windows.index(index) if index in windows else -1,
+                tariff=book.tariff_index(of.tariff_id) if of.tariff_id else -1,
+                rule=len(book.rules) + entry.bundle if entry.bundle >= 0 else -1,
+            )
+        )  # fmt: skip
+    bill = term_row(MONEY, PayTerms(), is_default=False, filter_row=0, categories=0, window=-1, tariff=-1, rule=-1)
+    return np.array([*rows, bill], dtype=np.int64)
+
+
+def _grantable(book: TariffBook, terms: Ints, ends: list[int]) -> pl.DataFrame:
+    """One row for each allowance with its den, and the latest instant at which a grant of this period may lapse."""
+    rows = []
+    for index, entry in enumerate(book.allowances):
+        of, den = entry.allowance, int(terms[index, DEN])
+        where = f"tariff {entry.tariff_id} allowance {of.name}"
+        if of.units * den > _UNITS_MAX:
+            raise ConfigurationError(
+                Fault(where, "units that its factor makes too many", str(of.units), f"times {den} below 2**62")
+            )
+        if of.expiry.periods > len(ends) and not of.expiry.days:
+            was, must_be = f"{of.expiry.periods} periods", f"at most {len(ends)}, whose ends are given"
+            raise ConfigurationError(Fault(where, "valid for more periods than are known", was, must_be))
+        last_at = NEVER if of.expiry.days else ends[of.expiry.periods - 1]
+        valid_us = of.expiry.days * _DAY_US or NEVER
+        span = (entry.effective_from_at, entry.effective_to_at)
+        rows.append((index, entry.tariff_id, *span, of.name, of.units, den, of.priority, of.prorate, last_at, valid_us))
+    return pl.DataFrame(rows, schema=_GRANT_SCHEMA, orient="row")
+
+
+def _granted(
+    contracts: pl.DataFrame, allowances: pl.DataFrame, period: Period, day_starts: npt.NDArray[np.int64]
+) -> pl.DataFrame:
+    """What contracts are granted in this period, prorated by local days."""
     starts = pl.Series(np.ascontiguousarray(day_starts[:-1]))
     found = (
         contracts.with_columns(
@@ -85,129 +178,127 @@ def allowance_grants(book: TariffBook, contracts: pl.DataFrame, *, period: Perio
     days = ends - starts.search_sorted(found["valid_from_at"], side="left").cast(pl.Int64)
     # Exact: units stay below 2**62, so whole units per day and the rest are taken apart before multiplying.
     part = pl.col("units") // period.days * pl.col("days") + pl.col("units") % period.days * pl.col("days") // period.days
-    found = (
-        found.with_columns(days=days)
-        .with_columns(units=pl.when("prorate").then(part).otherwise("units"))
-        .sort("group_index", "priority", "valid_to_at", "valid_from_at", "name", "account_index", "allowance_index",
-              descending=[False, True, False, False, False, False, False])
+    lapses = pl.min_horizontal("effective_to_at", "last_at", pl.col("valid_from_at") + pl.min_horizontal("valid_us", 2**61))
+    return found.with_columns(days=days).with_columns(
+        units=pl.when("prorate").then(part).otherwise("units") * pl.col("den"),
+        valid_to_at=lapses,
+        granted_at="valid_from_at",
+        carried=False,
+    ).select(_FOUND)  # fmt: skip
+
+
+def _brought(book: TariffBook, contracts: pl.DataFrame, carried: pl.DataFrame) -> pl.DataFrame:
+    """Balances of the period before, with what orders them; accounts that have no contract any more bring nothing."""
+    allowances = pl.DataFrame(
+        [(index, entry.allowance.priority, entry.allowance.name) for index, entry in enumerate(book.allowances)],
+        schema={"allowance_index": pl.Int32, "priority": pl.Int64, "name": pl.String}, orient="row",
     )  # fmt: skip
+    return (
+        carried.select(CARRIED_SCHEMA)
+        .join(contracts.select("account_index", "group_index").unique(), on="account_index", how="inner")
+        .join(allowances, on="allowance_index", how="inner")
+        .with_columns(carried=True)
+        .select(_FOUND)
+    )
+
+
+def _grants(book: TariffBook, contracts: pl.DataFrame, found: pl.DataFrame, terms: Ints) -> Grants:
     accounts, of_groups = (contracts[name].to_numpy() for name in ("account_index", "group_index"))
     groups = int(of_groups.max()) + 1 if len(contracts) else 0
     group_of_account = np.full(int(accounts.max()) + 1 if len(contracts) else 0, -1, dtype=np.int32)
     group_of_account[accounts] = of_groups
+    group_first = np.searchsorted(found["group_index"].to_numpy(), np.arange(groups + 1)).astype(np.int64)
+    allowance = found["allowance_index"].to_numpy().astype(np.int32)
+    owner = found["account_index"].to_numpy().astype(np.int32)
+    units, valid_from, valid_to, granted_at = (
+        found[name].to_numpy().astype(np.int64) for name in ("units", "valid_from_at", "valid_to_at", "granted_at")
+    )
+    is_shared = np.array([entry.allowance.scope == "group" for entry in book.allowances], dtype=np.bool_)[allowance]
+    member_of, sizes = _members(group_of_account, groups)
+    is_capped = np.array([entry.allowance.member_cap is not None for entry in book.allowances], dtype=np.bool_)[allowance]
+    counters = np.where(is_capped, sizes[group_of_account[owner]], 0) if len(owner) else np.zeros(0, np.int64)
+    member_first = np.where(is_capped, np.cumsum(counters) - counters, -1)
+    window_first, window_at = windows_as_arrays([entry.borders for entry in book.allowances if entry.borders is not None])
+    rules = (*book.rules, *book.bundle_rules)
+    payers = Payers(
+        group_of_account, group_of_account, member_of, group_first, _and(owner, -1),
+        _and(np.where(is_shared, group_of_account[owner], -1).astype(np.int32), -1), _and(allowance, len(terms) - 1),
+        _and(valid_from, ALWAYS_FROM_AT), _and(valid_to, NEVER), np.zeros(len(units) + 1, np.int64),
+        _and(member_first.astype(np.int64), -1), terms,
+        book.allowance_match if len(book.allowance_match) else np.ones((1, len(book.prefixes.prefixes)), np.int8),
+        window_first, window_at,
+    )  # fmt: skip
+    largest = int(np.diff(group_first).max(initial=0))
+    codes = category_codes([entry.allowance.categories for entry in book.allowances])
+    table = BalanceTable(payers, price_terms(rules), rules, _and(units, 0), int(counters.sum()), largest, categories=codes)
     return Grants(
-        found["allowance_index"].to_numpy().astype(np.int32),
-        found["account_index"].to_numpy().astype(np.int32),
-        found["units"].to_numpy().astype(np.int64),
-        found["valid_from_at"].to_numpy().astype(np.int64),
-        found["valid_to_at"].to_numpy().astype(np.int64),
+        allowance,
+        owner,
+        units,
+        valid_from,
+        valid_to,
+        granted_at,
+        found["carried"].to_numpy(),
         group_of_account,
-        np.searchsorted(found["group_index"].to_numpy(), np.arange(groups + 1)).astype(np.int64),
+        group_first,
+        table,
     )
 
 
-_GRANT_SCHEMA = {
-    "allowance_index": pl.Int32,
-    "tariff_id": pl.String,
-    "version_from_at": pl.Int64,
-    "version_to_at": pl.Int64,
-    "name": pl.String,
-    "units": pl.Int64,
-    "priority": pl.Int64,
-    "prorate": pl.Boolean,
-}
+def _and(values: Ints, last: int) -> Ints:
+    """The column with the row of the bill."""
+    return np.append(values, np.array([last], dtype=values.dtype))
 
 
-def _grant_row(index: int, entry: BookAllowance) -> tuple[object, ...]:
-    of = entry.allowance
-    span = (entry.effective_from_at, entry.effective_to_at)
-    return (index, entry.tariff_id, *span, of.name, of.units, of.priority, of.prorate)
+def _members(group_of_account: I32, groups: int) -> tuple[I32, I64]:
+    """(place of each account in its settlement group, members of each group)."""
+    order = np.argsort(group_of_account, kind="stable")
+    sizes = np.bincount(group_of_account[group_of_account >= 0], minlength=max(groups, 1)).astype(np.int64)
+    starts = np.searchsorted(group_of_account[order], group_of_account[order], side="left")
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order)) - starts
+    return place, sizes
 
 
-@kernel()
-def spend_allowances(  # type: ignore[no-untyped-def]
-    group_start, account_index, start_at, kind, called_number, quantity, charge_nano, rule_index, tariff_index,
-    group_of_account, group_first, grant_allowance, grant_account, valid_from_at, valid_to_at, left,
-    allowance_kind, allowance_block, allowance_shared, allowance_match,
-    span_start, span_end, steps, segment, top, sub, cell_of, winner, rule_rows, scale_rows, words, index_bits,
-    net_nano, allowance_units, allowance_index, elapsed_out,
-):  # fmt: skip
-    """Let grants pay, record by record in the order given.
+def carry_over(
+    book: TariffBook, grants: Grants, units_left: npt.ArrayLike, used: npt.ArrayLike, *, period: Period, later_ends: npt.ArrayLike
+) -> tuple[pl.DataFrame, PeriodEnd]:
+    """What a period hands on to the next: unused units that roll over, and grants that are valid longer.
+
+    What was itself carried in does not roll over a second time: it is valid for the periods that its rollover gave it.
 
     Args:
-        group_start: [g + 1], the records of a run of one settlement group; the other columns [n] as in `second_pass`.
-        left: [grants] units left, reduced in place. allowance_*: [allowances], match [allowances, nodes].
-    Writes:
-        net_nano: the charge where nothing was taken, 0 where all was, else the price of the rest.
-        allowance_units, allowance_index: units taken and the first allowance that paid (-1 none).
-        elapsed_out: -1, or what the allowances covered where the rest must be priced on the big-integer path.
-    Returns how many rows need that path.
+        units_left, used: of the state after the period's last record, by grant.
+        later_ends: ends of the periods that follow, in order.
+    Returns:
+        (rows of CARRIED_SCHEMA for `allowance_grants(carried=…)` of the next period, what became of every grant).
+    Raises:
+        ConservationError: units that do not add up. ConfigurationError: a rollover over more periods than `later_ends` has.
     """
-    nothing = np.empty((0, 6), dtype=np.int64)
-    exact = 0
-    for run in range(len(group_start) - 1):
-        for i in range(group_start[run], group_start[run + 1]):
-            net_nano[i] = charge_nano[i]
-            allowance_units[i] = 0
-            allowance_index[i] = -1
-            elapsed_out[i] = -1
-            account = np.int64(account_index[i])
-            group = np.int64(group_of_account[account]) if account < len(group_of_account) else -1
-            if group < 0 or group_first[group] == group_first[group + 1]:
-                continue
-            node = node_of_number(called_number[i], top, sub)
-            used = quantity[i]
-            elapsed = 0
-            while elapsed < used:
-                at = start_at[i] + elapsed * 1000 if kind[i] == 0 and elapsed < 2**50 else start_at[i]
-                best = -1
-                best_own, best_length = False, np.int64(0)
-                border = used
-                for grant in range(group_first[group], group_first[group + 1]):
-                    allowance = np.int64(grant_allowance[grant])
-                    own = grant_account[grant] == account
-                    if allowance_kind[allowance] != kind[i] or not (own or allowance_shared[allowance]):
-                        continue
-                    length = np.int64(allowance_match[allowance, node])
-                    if length == 0 or left[grant] < allowance_block[allowance] or at >= valid_to_at[grant]:
-                        continue
-                    if at < valid_from_at[grant]:
-                        if kind[i] == 0:
-                            border = min(border, elapsed_at(valid_from_at[grant], start_at[i]))
-                        continue
-                    if best < 0 or (own and not best_own) or (own == best_own and length > best_length):
-                        best, best_own, best_length = grant, own, length
-                if best < 0:
-                    break
-                if kind[i] == 0:
-                    border = min(border, elapsed_at(valid_to_at[best], start_at[i]))
-                allowance = np.int64(grant_allowance[best])
-                block = allowance_block[allowance]
-                blocks = min(left[best] // block, (border - elapsed + block - 1) // block)
-                left[best] -= blocks * block
-                elapsed += blocks * block
-                allowance_units[i] += blocks * block
-                if allowance_index[i] < 0:
-                    allowance_index[i] = allowance
-            if elapsed == 0:
-                continue
-            if elapsed >= used:
-                net_nano[i] = 0
-                continue
-            rule = np.int64(rule_index[i])
-            tariff = np.int64(tariff_index[i])
-            place = np.int64(steps[tariff, (start_at[i] - span_start) >> index_bits])
-            while start_at[i] >= segment[place, 0]:
-                place += 1
-            cell = np.int64(cell_of[tariff * _KINDS + kind[i], node])
-            status, total, _, _ = price_call(
-                segment, winner, rule_rows, words, place, cell, rule, start_at[i], used, elapsed, False, nothing
-            )
-            if status == NEEDS_EXACT:
-                elapsed_out[i] = elapsed
-                exact += 1
-            elif status == 0:
-                flags = rule_rows[rule, 0]
-                scale = flags >> SCALE_SHIFT
-                net_nano[i] = booked_nano(total, flags, scale_rows[scale, 0], scale_rows[scale, 1])
-    return exact
+    ends = [period.end_at, *np.asarray(later_ends, dtype=np.int64).tolist()]
+    caps, until = [], []
+    for index, entry in enumerate(book.allowances):
+        of = entry.allowance
+        rolls = of.rollover
+        if rolls and rolls.periods >= len(ends):
+            where, was = f"tariff {entry.tariff_id} allowance {of.name}", f"{rolls.periods} periods"
+            raise ConfigurationError(Fault(where, "carried over more periods than are known", was, f"at most {len(ends) - 1}"))
+        caps.append(rolls.cap * int(grants.table.payers.terms[index, DEN]) if rolls else -1)
+        until.append(ends[rolls.periods] if rolls else 0)
+    of_grant = grants.allowance_index
+    cap = np.where(grants.carried, -1, np.array(caps, dtype=np.int64)[of_grant]) if len(caps) else np.zeros(0, np.int64)
+    to_at = np.array(until, dtype=np.int64)[of_grant] if len(caps) else np.zeros(0, np.int64)
+    endless = np.array([entry.allowance.unlimited for entry in book.allowances], dtype=np.bool_)[of_grant]
+    done = end_period(
+        grants.units, units_left, used, grants.valid_to_at, cap, to_at, end_at=period.end_at, unlimited=endless
+    )  # fmt: skip
+    rolled, stays = done.carried > 0, done.left > 0
+    parts = []
+    for rows, units, low, high in (
+        (rolled, done.carried, np.full(len(rolled), period.end_at), done.carried_to_at),
+        (stays, done.left, grants.valid_from_at, grants.valid_to_at),
+    ):
+        columns = (of_grant, grants.account_index, units, low, high, grants.granted_at)
+        names = zip(CARRIED_SCHEMA.items(), columns, strict=True)
+        parts.append(pl.DataFrame({name: pl.Series(column[rows], dtype=kind) for (name, kind), column in names}))
+    return pl.concat(parts), done

@@ -67,6 +67,8 @@ class BookAllowance:
     effective_from_at: int
     effective_to_at: int
     allowance: Allowance
+    borders: I64 | None = None  # instants at which its windows open and close in turn, None always open
+    bundle: int = -1  # position in `bundle_rules` of a priced bundle's own rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class TariffBook:
     energy_mode: npt.NDArray[np.int8]  # [energy prices] how tiers are climbed, see ladders
     allowances: tuple[BookAllowance, ...]
     allowance_match: npt.NDArray[np.int8]  # [allowances, nodes]: matched prefix length + 1, 0 = does not pay
+    bundle_rules: tuple[BookRule, ...]  # the rates of priced bundles
     discounts: Discounts
     runs: tuple[BookRun, ...]  # in order of (tariff, version, name)
     run_destinations: npt.NDArray[np.bool_]  # [runs, nodes]: the run takes numbers of this node

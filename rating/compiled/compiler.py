@@ -13,6 +13,7 @@ from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
 from rating.compiled.discount_sets import DiscountSets
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
+from rating.compiled.payer_filters import match_lengths, window_borders
 from rating.compiled.prefix_table import PrefixTable, compile_prefixes
 from rating.compiled.rule_arrays import rule_arrays
 from rating.compiled.rule_layout import NEVER
@@ -29,8 +30,9 @@ from rating.compiled.winners import (
     resolve,
     rule_rows,
 )
+from rating.language.call_terms import Allowance
 from rating.language.shared_terms import PricedAt
-from rating.language.tariff import Tariff
+from rating.language.tariff import Tariff, TariffVersion
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
 
@@ -55,11 +57,12 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
     faults = chain_faults(ordered)
     if faults:
         raise ConfigurationError(faults)
-    build = _Building(prefixes)
+    build = _Building(prefixes, span)
     members = {tariff.tariff_id: build.member(tariff, span) for tariff in ordered}
     by_id = {tariff.tariff_id: tariff for tariff in ordered}
     for tariff in ordered:
         build.add(chained([members[of.tariff_id] for of in chain_of(tariff, by_id)]))
+    build.refuse_unknown_bundles(ids)
     build.refuse_level()
     arrays = rule_arrays(build.rules, build.ladder_of)
     cells = build.cells or build.no_cells()
@@ -87,6 +90,7 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
         most_items=max((sum(len(p.tiers) for v in tariff.versions for p in v.energy) for tariff in ordered), default=0),
         energy_mode=energy_modes(ordered),
         allowances=tuple(build.allowances),
+        bundle_rules=tuple(build.bundle_rules),
         allowance_match=np.array(build.matches, dtype=np.int8).reshape(-1, len(prefixes.prefixes)),
         discounts=build.discounts.arrays(),
         runs=tuple(run for run, _ in runs),
@@ -98,8 +102,9 @@ def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffB
 class _Building:
     """What grows while tariffs are added one by one, in order of their ids."""
 
-    def __init__(self, prefixes: PrefixTable) -> None:
+    def __init__(self, prefixes: PrefixTable, span: tuple[int, int]) -> None:
         self.prefixes = prefixes
+        self.span = span
         self.timelines: list[tuple[Timeline, tuple[Pattern, ...]]] = []
         self.cells: list[npt.NDArray[np.int64]] = []
         self.choices: list[I32] = []
@@ -111,6 +116,7 @@ class _Building:
         self.energy_first = [0]
         self.energy_items: list[EnergyItem] = []
         self.allowances: list[BookAllowance] = []
+        self.bundle_rules: list[BookRule] = []
         self.matches: list[npt.NDArray[np.int8]] = []
         self.discounts = DiscountSets(prefixes)
         self.faults: list[Fault] = []
@@ -182,9 +188,15 @@ class _Building:
         for version in tariff.versions:
             prefixes = {to.name: to.prefixes for to in version.destinations}
             for allowance in version.allowances:
-                span = (version.effective_from_at, version.effective_to_at)
-                self.allowances.append(BookAllowance(tariff.tariff_id, version.label, *span, allowance))
-                self.matches.append(_match_lengths(allowance.destinations, prefixes, self.prefixes))
+                of = (tariff.tariff_id, version.label, version.effective_from_at, version.effective_to_at, allowance)
+                borders, bundle = None, -1
+                if allowance.windows is not None:
+                    borders = window_borders(tariff, version, allowance.windows, self.span[0], self.span[1] + _TAIL_US)
+                if allowance.rate is not None:
+                    bundle = len(self.bundle_rules)
+                    self.bundle_rules.append(bundle_rule(tariff.tariff_id, version, allowance))
+                self.allowances.append(BookAllowance(*of, borders, bundle))
+                self.matches.append(match_lengths(allowance.destinations, prefixes, self.prefixes, allowance.excluded))
 
     def _note_level(self, tariff: Tariff, level: list[Level], rows: tuple[RuleRow, ...]) -> None:
         for clash in level[:1]:
@@ -194,9 +206,23 @@ class _Building:
             where = f"tariff {tariff.tariff_id}"
             self.faults.append(Fault(where, what, next_step="give one a higher weight", code="ambiguous_rules"))
 
+    def refuse_unknown_bundles(self, ids: tuple[str, ...]) -> None:
+        for entry in self.allowances:
+            if entry.allowance.tariff_id and entry.allowance.tariff_id not in ids:
+                where, was = f"tariff {entry.tariff_id} allowance {entry.allowance.name}", repr(entry.allowance.tariff_id)
+                self.faults.append(Fault(where, "no such tariff", was, " or ".join(ids), code="unknown_name"))
+
     def refuse_level(self) -> None:
         if self.faults:
             raise ConfigurationError(self.faults)
+
+
+def bundle_rule(owner: str, version: TariffVersion, allowance: Allowance) -> BookRule:
+    """The one rule of a priced bundle: its own rate, at all times and for all numbers, rounded as the version says."""
+    kind = allowance.kind
+    assert kind is not None and allowance.rate is not None, "a bundle's kind is that of its rate"
+    names = (owner, version.label, allowance.name, kind, "", "")
+    return BookRule(*names, allowance.rate, version.rounding, kind != UsageKind.VOICE)
 
 
 def _book_rule(owner: Tariff, tariff: Tariff, row: RuleRow) -> BookRule:
@@ -206,23 +232,6 @@ def _book_rule(owner: Tariff, tariff: Tariff, row: RuleRow) -> BookRule:
     by_start = row.kind != UsageKind.VOICE or version.priced_at is PricedAt.USAGE_START
     names = (row.item, row.kind, row.destination, row.window)
     return BookRule(owner.tariff_id, version.label, *names, row.rate, row.rounding, by_start, fallback)
-
-
-def _match_lengths(
-    names: tuple[str, ...] | None, prefixes: dict[str, tuple[str, ...]], table: PrefixTable
-) -> npt.NDArray[np.int8]:
-    """[nodes]: length + 1 of the longest prefix of the named destinations that the node lies under, 0 for none; None is any."""
-    own = np.zeros(len(table.prefixes), dtype=np.int8)
-    if names is None:
-        own[:] = 1
-        return own
-    for name in names:
-        for prefix in prefixes[name]:
-            own[table.node_of[prefix]] = len(prefix) + 1
-    for length in range(1, int(table.length[-1]) + 1):
-        low, high = np.searchsorted(table.length, [length, length + 1])
-        own[low:high] = np.where(own[low:high] > 0, own[low:high], own[table.parent[low:high]])
-    return own
 
 
 def _timelines(found: list[tuple[Timeline, tuple[Pattern, ...]]], span: tuple[int, int]) -> Timelines:

@@ -1,16 +1,16 @@
-"""The telecom parts of a tariff version: destinations, rates, rules and allowances."""
+"""The telecom parts of a tariff version: destinations, rates and rules."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from rating.language.call_terms import Allowance, Cap, Destination, Rate, Rule
+from rating.language.call_terms import Cap, Destination, Rate, Rule
 from rating.language.decks import DeckColumns, read_deck
 from rating.language.rates_text import quantity_text
 from rating.language.read_rounding import read_rounding
 from rating.language.shared_terms import Tier
-from rating.language.written_values import UNITS, WEIGHT_MAX, amount, boolean, quantity, whole
+from rating.language.written_values import UNITS, WEIGHT_MAX, amount, quantity, whole
 from rating.language.yaml_places import Fields, Place
 from schemas.errors import MeterlineError
 from schemas.money import amount_text
@@ -88,10 +88,10 @@ def _deck_step(place: Place | None, kind: UsageKind | None) -> int | tuple[str, 
 
 def read_rates(place: Place | None) -> dict[str, tuple[Rate | None, UsageKind | None]]:
     """name -> (rate, kind that its units measure)."""
-    return {name: _rate(name, value) for name, _, value in (place.pairs() if place else [])}
+    return {name: read_rate(name, value) for name, _, value in (place.pairs() if place else [])}
 
 
-def _rate(name: str, place: Place) -> tuple[Rate | None, UsageKind | None]:
+def read_rate(name: str, place: Place) -> tuple[Rate | None, UsageKind | None]:
     before = len(place.faults)
     shape = ("tiers",) if any(key == "tiers" for key, _, _ in _quiet_pairs(place)) else ("price", "per", "increment")
     more = () if shape == ("tiers",) else ("first_increment",)
@@ -132,9 +132,9 @@ def _plain_tiers(fields: Fields) -> list[tuple[UsageKind, Tier]]:
     """price, per and increment; with a first increment a the first tier is [0, a) in steps of a."""
     price = amount(fields.get("price"), negative=True)
     per = quantity(fields.get("per"))
-    step = _positive(fields.get("increment"), per[0] if per else None)
+    step = positive(fields.get("increment"), per[0] if per else None)
     first_place = fields.get("first_increment")
-    first = _positive(first_place, per[0] if per else None)
+    first = positive(first_place, per[0] if per else None)
     if price is None or per is None or step is None or _not_positive(fields.get("per"), per[1]):
         return []
     if first is None or first == step:
@@ -150,7 +150,7 @@ def _tiers(place: Place | None) -> list[tuple[UsageKind, Tier]]:
         kind = per[0] if per else None
         start = quantity(fields.get("from"), kind)
         price = amount(fields.get("price"), negative=True)
-        step = _positive(fields.get("increment"), kind)
+        step = positive(fields.get("increment"), kind)
         if per is None or start is None or price is None or step is None or _not_positive(fields.get("per"), per[1]):
             continue
         if (not found and start[1] != 0) or (found and start[1] <= found[-1][1].from_usage):
@@ -160,7 +160,7 @@ def _tiers(place: Place | None) -> list[tuple[UsageKind, Tier]]:
     return found
 
 
-def _positive(place: Place | None, kind: UsageKind | None) -> int | None:
+def positive(place: Place | None, kind: UsageKind | None) -> int | None:
     found = quantity(place, kind)
     return None if found is None or _not_positive(place, found[1]) else found[1]
 
@@ -208,28 +208,3 @@ def _rule(
     if not kind or not item:
         return None
     return Rule(CALL_KINDS[kind], to, window, rate, weight, item, rounding, place.where)
-
-
-def read_allowances(
-    place: Place | None, destinations: dict[str, tuple[Destination | None, UsageKind | None]]
-) -> tuple[Allowance, ...]:
-    found: dict[str, Allowance] = {}
-    for item in place.items() if place else []:
-        fields = item.fields(("name", "kind", "units", "scope"), ("destinations", "block", "prorate", "priority"))
-        name, kind_place, scope_place = fields.text("name"), fields.get("kind"), fields.get("scope")
-        label = kind_place.choice(CALL_KINDS) if kind_place else None
-        kind = CALL_KINDS[label] if label else None
-        units, block = quantity(fields.get("units"), kind), _positive(fields.get("block"), kind)
-        scope = scope_place.choice(("account", "group")) if scope_place else None
-        to_place = fields.get("destinations")
-        names = [part.reference(dict(destinations), "destination") for part in to_place.items()] if to_place else None
-        priority = whole(fields.get("priority"), -WEIGHT_MAX, WEIGHT_MAX) or 0
-        prorate = boolean(fields.get("prorate"), True)
-        if name in found:
-            item.fault("an allowance of this name is there twice", was=repr(name), must_be="one name for one allowance")
-        if kind is None or units is None or scope is None or not name:
-            continue
-        default_block = 1_000 if kind is UsageKind.VOICE else 1  # reference: rating §5, one second or one unit
-        to = None if names is None else tuple(part for part in names if part)
-        found[name] = Allowance(name, kind, to, units[1], block or default_block, scope, prorate, priority)
-    return tuple(found.values())

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rating.language.calendars import Calendar
 from rating.language.clocks import CLOCKS, WALL, clock_of
+from rating.language.read_allowances import read_allowances
 from rating.language.read_calendars import check_years, read_calendars
-from rating.language.read_calls import read_allowances, read_destinations, read_rates, read_rules
+from rating.language.read_calls import read_destinations, read_rates, read_rules
 from rating.language.read_discounts import DiscountNames, read_discounts, read_fee_discounts
 from rating.language.read_rounding import read_rounding
 from rating.language.read_runs import read_runs
@@ -146,7 +147,7 @@ def _version(place: Place, frame: _Frame) -> TariffVersion | None:
         destinations=tuple(destination for destination, _ in destinations.values() if destination),
         rates=tuple(rate for rate, _ in rates.values() if rate),
         rules=rules,
-        allowances=read_allowances(fields.get("allowances"), destinations),
+        allowances=read_allowances(fields.get("allowances"), destinations, set(windows), rates),
         discounts=read_discounts(fields.get("discounts"), fields.get("discount"), names),
         energy=of_supply.energy,
         fees=fees,

@@ -11,12 +11,13 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rating.balances.balance_values import Balance
 from rating.calls.allowances import Grants, allowance_grants
 from rating.calls.first_pass import rate_calls
 from rating.calls.second_pass import discount_calls
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Allowance
+from rating.language.call_terms import Allowance, PayTerms
 from rating.language.discount_terms import Discount, DiscountTier
 from rating.language.shared_terms import Rounding, ServiceKind, Tier
 from rating.language.tariff import Tariff, TariffVersion
@@ -27,7 +28,8 @@ from schemas.periods import period_number, period_of
 from schemas.quantities import UsageKind
 from schemas.zones import local_midnight_us
 from tests.properties.test_rating_calls import a_window
-from tests.reference.rating_twin import RatingTwin, energy_by_item
+from tests.reference.balance_twin import BalanceTwin
+from tests.reference.rating_twin import energy_by_item
 from tests.unit.rating.worked_tariffs import HOUR_US, YEAR, local, minute, nano, tariff, tiered, voice, window
 
 OCTOBER = period_of(period_number("2026-10"), "Europe/Berlin")
@@ -90,35 +92,26 @@ def a_month(rng: Random) -> tuple[TariffBook, Grants, pl.DataFrame, list[tuple[i
 def twin_of_settlement(
     book: TariffBook, grants: Grants, calls: list[tuple[int, int, int, str, int, int]]
 ) -> list[tuple[int, int, int]]:
-    """(net, units, discount) by looking at every grant for every block."""
-    left = grants.units.tolist()
+    """(net, units, discount) by the twin of the walk, every grant a balance and the bill behind them."""
+    balances, homes = [], {}
+    for row in range(len(grants.units)):
+        of = book.allowances[grants.allowance_index[row]].allowance
+        owner, group = int(grants.account_index[row]), int(grants.group_of_account[grants.account_index[row]])
+        terms = PayTerms(block=of.block, destinations=of.destinations)
+        span = (int(grants.valid_from_at[row]), int(grants.valid_to_at[row]))
+        entry = book.allowances[grants.allowance_index[row]]
+        share = str(group) if of.scope == "group" else ""
+        name = f"{of.name} {owner:03d} {row:03d}"
+        homes[name] = book.tariffs[book.tariff_index(entry.tariff_id)]
+        balances.append(Balance(name, str(owner), 0, Fraction(int(grants.units[row])), of.priority, *span, span[0], terms, share))
+    groups = {str(account): str(int(group)) for account, group in enumerate(grants.group_of_account)}
+    twin = BalanceTwin(list(book.tariffs), balances, groups, groups, bill=True, homes=homes)
     totals: dict[tuple[int, int], int] = {}
-    twins = [RatingTwin(one) for one in book.tariffs]
     found = []
-    for group, at, account, number, index, used in calls:
+    for _, at, account, number, index, used in calls:
         version = book.tariffs[index].versions[0]
-        elapsed = units = 0
-        while elapsed < used:
-            now = at + elapsed * 1000
-            best = None
-            for grant in range(int(grants.group_first[group]), int(grants.group_first[group + 1])):
-                of = book.allowances[grants.allowance_index[grant]].allowance
-                own = int(grants.account_index[grant]) == account
-                prefixes = [prefix for prefix in of.destinations or ("",) if number.startswith(prefix)]
-                in_force = grants.valid_from_at[grant] <= now < grants.valid_to_at[grant]
-                if in_force and prefixes and left[grant] >= of.block and (own or of.scope == "group"):
-                    key = (own, max(map(len, prefixes)), -grant)
-                    best = max(best, (key, grant)) if best else (key, grant)
-            if best is None:
-                break
-            block = book.allowances[grants.allowance_index[best[1]]].allowance.block
-            left[best[1]] -= block
-            elapsed += block
-            units += block
-        if elapsed >= used:
-            net = 0
-        else:
-            net = twins[index].price(UsageKind.VOICE, number, at, used, elapsed=elapsed, with_fee=elapsed == 0).charge_nano
+        paid = twin.charge(str(account), book.tariff_ids[index], 0, number, at, used)
+        net = paid.charge
         before = totals.get((account, index), 0)
         discount = 0
         if version.discounts:
@@ -129,7 +122,7 @@ def twin_of_settlement(
             )[1]
             discount = int(Fraction(net * ppm, 10**6) + Fraction(1, 2))
             totals[account, index] = before + net
-        found.append((net - discount, units, discount))
+        found.append((net - discount, paid.covered, discount))
     return found
 
 

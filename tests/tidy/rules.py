@@ -65,7 +65,7 @@ IO_METHODS = frozenset(
 FLOAT_NAMES = frozenset({"float", "float64", "float32", "float16", "Float64", "Float32", "float_", "double", "longdouble"})
 FLOAT_SIGNATURE = re.compile(r"\b[fd][48]?\b.*\(|\([^)]*\bf[48]\b")
 JIT_NAMES = frozenset({"njit", "jit", "vectorize", "guvectorize", "cfunc", "generated_jit", "stencil"})
-KERNEL_DECORATORS = frozenset({"kernel", "inline_kernel", "tight_kernel"})
+KERNEL_DECORATORS = frozenset({"kernel", "inline_kernel", "tight_kernel", "borrowing_kernel", "borrowing_part"})
 
 
 @dataclass(frozen=True, order=True, slots=True)
