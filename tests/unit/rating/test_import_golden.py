@@ -85,8 +85,8 @@ def test_a_report_on_the_screen_ends_with_the_account(tmp_path: Path, capsys: py
     assert re.fullmatch(r"all files: \d+ rows in = \d+ represented \+ \d+ named", answer.splitlines()[-1])
 
 
-def test_order_of_rows_does_not_change_the_tariff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only which of two contradicting rows stands depends on it, and that is a conflict by name."""
+def test_order_of_rows_does_not_change_the_subjects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who has which tariff from when is the same with the rows of every file but the rates turned round."""
     case = GOLDEN / "cgrates_retail"
     shutil.copytree(case / "source", tmp_path / "source")
     for name in ("Destinations", "DestinationRates", "RatingPlans", "RatingProfiles", "Timings"):
