@@ -43,28 +43,40 @@ def read_deck(path: Path, columns: DeckColumns, kind_label: str) -> tuple[tuple[
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         raise ConfigurationError(Fault(str(path), f"the deck cannot be read: {type(cause).__name__}", code="no_deck")) from cause
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.reader(text.splitlines())
+    header = next(reader, [])
     wanted = [columns.prefix, columns.price, *([columns.connect_fee] if columns.connect_fee else [])]
     wanted += [step[0] for step in (columns.increment, columns.first_increment) if isinstance(step, tuple)]
-    missing = [name for name in wanted if name not in (reader.fieldnames or [])]
+    missing = [name for name in wanted if name not in header]
     if missing:
-        have = ", ".join(reader.fieldnames or [])
+        have = ", ".join(header)
         raise ConfigurationError(
             [Fault(f"{path}:1", "no such column", repr(name), f"one of {have}", code="no_column") for name in missing]
         )
     rates: dict[str, Rate] = {}
     by_content: dict[tuple[int, int, int, int], Rate] = {}
+    by_text: dict[tuple[str, ...], Rate] = {}  # rows repeat few prices: each different text is read once
     faults: list[Fault] = []
+    of_prefix, *of_rest = (header.index(name) for name in wanted)
     for row in reader:
+        if not row:
+            continue
+        row += [""] * (len(header) - len(row))
         where = f"{path}:{reader.line_num}"
+        prefix, texts = row[of_prefix].strip(), tuple(row[place] for place in of_rest)
+        rate = by_text.get(texts)
         try:
-            prefix, content = _row_content(row, columns, where)
+            if not _PREFIX.fullmatch(prefix):
+                raise ConfigurationError(Fault(where, "not a prefix", repr(prefix), f"1 to {DIGITS_MAX} digits"))
+            if rate is None:
+                content = _content(dict(zip(wanted[1:], texts, strict=True)), columns, where)
+                rate = by_content.get(content)
+                if rate is None:
+                    rate = by_content[content] = _rate_of(path.name, content, columns.per, kind_label)
+                by_text[texts] = rate
         except ConfigurationError as refused:
             faults.extend(refused.faults)
             continue
-        rate = by_content.get(content)
-        if rate is None:
-            rate = by_content[content] = _rate_of(path.name, content, columns.per, kind_label)
         if rates.setdefault(prefix, rate) is not rate:
             faults.append(Fault(where, "this prefix has another price above", was=prefix, must_be="one price for a prefix"))
     if not rates and not faults:
@@ -81,15 +93,12 @@ def deck_row_count(path: Path) -> int:
     return sum(1 for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row) - 1
 
 
-def _row_content(row: dict[str, str], columns: DeckColumns, where: str) -> tuple[str, tuple[int, int, int, int]]:
-    """(prefix, (fee, price, first increment, increment)); increments in base units."""
-    prefix = (row[columns.prefix] or "").strip()
-    if not _PREFIX.fullmatch(prefix):
-        raise ConfigurationError(Fault(where, "not a prefix", repr(prefix), f"1 to {DIGITS_MAX} digits"))
+def _content(row: dict[str, str], columns: DeckColumns, where: str) -> tuple[int, int, int, int]:
+    """(fee, price, first increment, increment); increments in base units."""
     increment = _step(row, columns.increment, where)
     first = increment if columns.first_increment is None else _step(row, columns.first_increment, where)
     fee = _price(row, columns.connect_fee, where) if columns.connect_fee else 0
-    return prefix, (fee, _price(row, columns.price, where), first, increment)
+    return fee, _price(row, columns.price, where), first, increment
 
 
 def _price(row: dict[str, str], column: str, where: str) -> int:

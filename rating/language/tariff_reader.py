@@ -8,9 +8,11 @@ import json
 import re
 from datetime import date
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 from rating.language.calendars import Calendar
+from rating.language.call_terms import Destination
 from rating.language.clocks import CLOCKS, WALL, clock_of
 from rating.language.read_allowances import read_allowances
 from rating.language.read_calendars import check_years, read_calendars
@@ -32,6 +34,7 @@ from schemas.zones import zone_of
 
 _SHARED_KEYS = ("effective_to", "windows", "fees", "taxes", "fee_discounts")
 _TELECOM_KEYS = ("priced_at", "destinations", "rates", "allowances", "discount", "discounts", "derived")
+_DECK = "deck_rates"
 _YEAR = re.compile(r"([0-9]{4})-")
 
 
@@ -182,16 +185,27 @@ def content_hash(tariff: Tariff) -> str:
     return hashlib.sha256(json.dumps(_canonical(tariff), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+@cache
+def _hashed_fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """(name, default) of the fields of a dataclass that enter a hash."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(kind) if field.compare)
+
+
 def _canonical(value: object) -> object:
+    if isinstance(value, (str, int)) and not isinstance(value, Enum):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # What is left at its default does not enter, so that a key that the language gains leaves old hashes as they are.
-        shown = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
-        defaults = {field.name: field.default for field in dataclasses.fields(value)}
-        return {name: _canonical(of) for name, of in shown.items() if of is not defaults[name] and of != defaults[name]}
+        shown = [(name, getattr(value, name), default) for name, default in _hashed_fields(type(value))]
+        found = {name: _canonical(of) for name, of, default in shown if name != _DECK and of is not default and of != default}
+        if isinstance(value, Destination) and value.deck_rates:  # of many prefixes and few rates
+            number = {rate: place for place, rate in enumerate(dict.fromkeys(value.deck_rates))}
+            found[_DECK] = [[_canonical(rate) for rate in number], [number[rate] for rate in value.deck_rates]]
+        return found
     if isinstance(value, frozenset):
         return sorted(str(_canonical(item)) for item in value)
     if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
+        return list(value) if all(type(item) is str for item in value) else [_canonical(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     return value.isoformat() if isinstance(value, date) else value
