@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 
 from rating.compiled.winners import distinct_rates
+from rating.describe_calendars import calendar_lines, calendars_of
 from rating.describe_discounts import discount_lines, fee_discount_text
 from rating.describe_supply import energy_tier_lines, ladder_lines, metered_kind, named_text, supply_sections
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
 from rating.language.call_terms import DerivedRun, Destination, Rate, Rule
-from rating.language.clocks import STANDARD, clock_of
+from rating.language.clocks import STANDARD
 from rating.language.rates_text import quantity_text, rate_lines
 from rating.language.shared_terms import Tax
 from rating.language.tariff import Tariff, TariffVersion
@@ -18,7 +19,6 @@ from rating.named_parts import differences, parts_of
 from rating.week_grids import week_grids
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
-from schemas.zones import moment_of
 
 WIDTH = 100
 _KNOWN = frozenset(
@@ -34,24 +34,12 @@ def describe_tariff(tariff: Tariff) -> str:
     clock = f"{tariff.zone} standard time" if tariff.clock == STANDARD else tariff.zone
     lines = [f"{tariff.tariff_id}: {tariff.name} ({tariff.service}, {tariff.currency}, {clock})"]
     lines += [f"then {', '.join(tariff.fallback)}"] if tariff.fallback else []
-    lines += [line for text in _calendar_lines(tariff) for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")]
+    lines += [line for one in calendars_of(tariff) for text in calendar_lines(tariff, one) for line in _wrapped(text, WIDTH)]
     if tariff.content_hash:
         lines.append(f"content {tariff.content_hash[:16]}")
     for index, version in enumerate(tariff.versions):
         lines += ["", *_version_lines(tariff, index, version)]
     return "\n".join(lines) + "\n"
-
-
-def _calendar_lines(tariff: Tariff) -> list[str]:
-    """The calendars that windows use, with their next holidays after the last version starts."""
-    used = {window.calendar.name: window.calendar for version in tariff.versions for window in version.windows if window.calendar}
-    lines = []
-    for name in sorted(used):
-        calendar = used[name]
-        year = moment_of(tariff.versions[-1].effective_from_at).astimezone(clock_of(tariff.zone, tariff.clock)).year
-        days = " ".join(day.isoformat() for day in sorted(calendar.holidays) if day.year == year)
-        lines.append(f"calendar {name}{f' ({calendar.source})' if calendar.source else ''}: holidays of {year} {days or 'none'}")
-    return lines
 
 
 def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[str]:
@@ -64,20 +52,29 @@ def _version_lines(tariff: Tariff, index: int, version: TariffVersion) -> list[s
         ("Week", _week_lines(tariff, index)),
         *_price_sections(version),
         ("Energy", [*ladder_lines(version), *(line for price in version.energy for line in _energy_lines(price, version))]),
-        *supply_sections(version, tariff.zone),
+        *supply_sections(version, tariff.zone, tariff.clock),
         ("Destinations", _columns([(to.name, _prefix_text(to)) for to in sorted(version.destinations, key=lambda to: to.name)])),
         ("Allowances", _columns([(each.name, allowance_text(each)) for each in version.allowances])),
         ("Discounts", [line for one in version.discounts for line in discount_lines(one, tariff, version)]),
-        ("Derived runs", _columns([(run.name, _run_text(run)) for run in version.derived])),
+        ("Derived runs", _columns([(run.name, run_text(run)) for run in version.derived])),
         ("Fees", _columns([(fee.name, fee_text(fee)) for fee in version.fees])),
         ("Discounts of fees", [fee_discount_text(one, tariff) for one in version.fee_discounts]),
-        ("Taxes", _columns([(tax.name, _tax_text(tax)) for tax in version.taxes])),
+        ("Taxes", _columns([(tax.name, tax_text(tax)) for tax in version.taxes])),
         ("Other terms", _columns(other_terms(version))),
     )
     for title, entries in sections:
         if entries:
-            lines += [f"  {title}", *(f"    {entry}".rstrip() for entry in entries)]
+            lines.append(f"  {title}")
+            lines += [f"    {line}".rstrip() for entry in entries for line in _wrapped(entry, WIDTH - 4)]
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A line that is too long goes on under itself, two columns further in."""
+    if len(text) <= width:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def other_terms(version: TariffVersion) -> list[tuple[str, str]]:
@@ -118,8 +115,7 @@ def _week_lines(tariff: Tariff, index: int) -> list[str]:
 def _prefix_text(to: Destination) -> str:
     if to.deck_rates:
         return f"deck {to.deck_file}: {len(to.prefixes)} prefixes, {len(distinct_rates(to.deck_rates))} rates"
-    shown = to.prefixes[:12]
-    return " ".join(shown) + (f" and {len(to.prefixes) - 12} more" if len(to.prefixes) > 12 else "")
+    return " ".join(to.prefixes)
 
 
 def _price_sections(version: TariffVersion) -> list[tuple[str, list[str]]]:
@@ -172,11 +168,11 @@ def _energy_lines(price: EnergyPrice, version: TariffVersion) -> list[str]:
     return [f"{title}: {lines[0]}"] if len(lines) == 1 else [title, *(f"  {line}" for line in lines)]
 
 
-def _tax_text(tax: Tax) -> str:
+def tax_text(tax: Tax) -> str:
     return percent_text(tax.ppm) + (f" of {named_text(tax.of)}" if tax.of else "")
 
 
-def _run_text(run: DerivedRun) -> str:
+def run_text(run: DerivedRun) -> str:
     by = f"by tariff {run.tariff_id}" if run.tariff_id else f"by the tariff of subject {run.subject}"
     kinds = f", {' '.join(sorted(kind.label for kind in run.kinds))}" if run.kinds is not None else ""
     to = f", to {', '.join(run.destinations)}" if run.destinations is not None else ""

@@ -11,9 +11,14 @@ from schemas.money import amount_text
 from schemas.quantities import UsageKind
 
 
+def discount_kind(of: Discount) -> UsageKind:
+    """The kind in whose units its totals read: the one that it is limited to, else voice."""
+    return next(iter(of.kinds)) if of.kinds is not None and len(of.kinds) == 1 else UsageKind.VOICE
+
+
 def discount_lines(of: Discount, tariff: Tariff, version: TariffVersion) -> list[str]:
     """A discount with its tiers or the rate it offers, one line each; filters, conditions and limits on the first."""
-    (kind,) = of.kinds if of.kinds is not None and len(of.kinds) == 1 else (UsageKind.VOICE,)
+    kind = discount_kind(of)
 
     def total(basis: str, number: int) -> str:
         return quantity_text(number, kind) if basis == QUANTITY else amount_text(number)
@@ -48,11 +53,11 @@ def discount_lines(of: Discount, tariff: Tariff, version: TariffVersion) -> list
 
 
 def tiers_text(of: Discount) -> str:
-    """A discount's tiers on one line, without its conditions."""
-    (kind,) = of.kinds if of.kinds is not None and len(of.kinds) == 1 else (UsageKind.VOICE,)
+    """A discount's tiers on one line, without its name and conditions; a rate that it offers by name."""
+    kind = discount_kind(of)
     starts = [quantity_text(tier.from_total, kind) if of.basis == QUANTITY else amount_text(tier.from_total) for tier in of.tiers]
     tiers = [f"from {start} {percent_text(tier.ppm)}" for start, tier in zip(starts, of.tiers, strict=True)]
-    return ", ".join([of.item, *tiers])
+    return ", ".join([*tiers, *([f"by {of.rate}"] if of.rate else [])])
 
 
 def fee_discount_text(of: FeeDiscount, tariff: Tariff) -> str:

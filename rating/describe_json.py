@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from rating.compiled.winners import distinct_rates
-from rating.describe import other_terms
-from rating.describe_discounts import discount_lines
-from rating.described_terms import allowance_text, window_text
+from rating.describe import other_terms, run_text
+from rating.describe_calendars import calendar_lines, calendars_of
+from rating.describe_discounts import discount_lines, fee_discount_text
+from rating.describe_supply import ladder_lines, supply_sections
+from rating.described_terms import allowance_text, instant_on, window_text
 from rating.language.call_terms import Rate
-from rating.language.shared_terms import FOREVER_AT
+from rating.language.shared_terms import FOREVER_AT, Fee, Rounding
 from rating.language.tariff import Tariff, TariffVersion
 from rating.week_grids import week_grids
 from schemas.money import amount_text
-from schemas.zones import moment_of, zone_of
 
 Json = dict[str, object]
 
@@ -26,6 +27,7 @@ def tariff_json(tariff: Tariff) -> Json:
         "currency": tariff.currency,
         "zone": tariff.zone,
         "clock": tariff.clock,
+        "calendars": [{"name": one.name, "text": calendar_lines(tariff, one)} for one in calendars_of(tariff)],
         "fallback": list(tariff.fallback),
         "versions": [_version(tariff, index, version) for index, version in enumerate(tariff.versions)],
     }
@@ -34,9 +36,9 @@ def tariff_json(tariff: Tariff) -> Json:
 def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
     return {
         "version": version.label,
-        "effective_from": _instant(version.effective_from_at, tariff.zone),
-        "effective_to": _instant(version.effective_to_at, tariff.zone),
-        "rounding": {"scope": version.rounding.scope, "mode": version.rounding.mode, "decimals": version.rounding.decimals},
+        "effective_from": _instant(version.effective_from_at, tariff),
+        "effective_to": _instant(version.effective_to_at, tariff),
+        "rounding": _rounding(version.rounding),
         "priced_at": str(version.priced_at),
         "windows": [{"name": window.name, "text": window_text(window)} for window in version.windows],
         "weeks": [
@@ -59,6 +61,7 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
                 "window": rule.window,
                 "weight": rule.weight,
                 "rate": rule.rate,
+                "rounding": _rounding(rule.rounding) if rule.rounding else None,
             }
             for rule in version.rules
         ],
@@ -67,10 +70,13 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
                 "item": price.item,
                 "window": price.window,
                 "weight": price.weight,
+                "bounds": str(price.basis),
                 "tiers": [_tier(tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in price.tiers],
             }
             for price in version.energy
         ],
+        "energy_tiers": ladder_lines(version),
+        "supply": {title: lines for title, lines in supply_sections(version, tariff.zone, tariff.clock) if lines},
         "allowances": [
             {
                 "name": each.name,
@@ -81,18 +87,30 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
                 "block": each.block,
                 "scope": each.scope,
                 "prorate": each.prorate,
+                "priority": each.priority,
             }
             for each in version.allowances
         ],
         "discounts": _discounts(tariff, version),
-        "fees": [{"name": fee.name, "amount": amount_text(fee.amount_nano), "prorate": fee.prorate} for fee in version.fees],
-        "taxes": [{"name": tax.name, "ppm": tax.ppm} for tax in version.taxes],
+        "derived": [{"run": run.name, "text": run_text(run)} for run in version.derived],
+        "fees": [_fee(fee) for fee in version.fees],
+        "fee_discounts": [{"item": one.item, "text": fee_discount_text(one, tariff)} for one in version.fee_discounts],
+        "taxes": [{"name": tax.name, "ppm": tax.ppm, "of": tax.of} for tax in version.taxes],
         "other_terms": dict(other_terms(version)),
     }
 
 
-def _instant(at: int, zone: str) -> str | None:
-    return None if at == FOREVER_AT else moment_of(at).astimezone(zone_of(zone)).isoformat()
+def _instant(at: int, tariff: Tariff) -> str | None:
+    return None if at == FOREVER_AT else instant_on(at, tariff.zone, tariff.clock).isoformat()
+
+
+def _rounding(rounding: Rounding) -> Json:
+    return {"scope": rounding.scope, "mode": rounding.mode, "decimals": rounding.decimals}
+
+
+def _fee(fee: Fee) -> Json:
+    prorate = "thirtieths" if fee.thirtieths else fee.prorate
+    return {"name": fee.name, "amount": amount_text(fee.amount_nano), "per": fee.per, "prorate": prorate}
 
 
 def _tier(start: int, price_nano: int, per: int, increment: int) -> Json:

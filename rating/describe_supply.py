@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from rating.described_terms import instant_text
 from rating.language.rates_text import quantity_text
 from rating.language.shared_terms import FOREVER_AT, Tier
 from rating.language.supply_terms import (
@@ -37,7 +38,6 @@ from rating.language.utility_terms import (
 from rating.utility.bill_lines import decimal, percent_text, price_of
 from schemas.money import amount_text
 from schemas.quantities import UsageKind
-from schemas.zones import moment_of, zone_of
 
 _SUFFIX = {BoundBasis.PERIOD: "", BoundBasis.PER_DAY: "/day", BoundBasis.PER_KW: "/kW", BoundBasis.PER_KW_DAY: "/kW/day"}
 _CAPACITY_UNIT = {CapacityBasis.INSTALLED: "kVA", CapacityBasis.CONTRACT: "kW", CapacityBasis.AREA: "m2"}
@@ -71,11 +71,12 @@ def ladder_lines(version: TariffVersion) -> list[str]:
     said += ["all of it at the tier reached"] if ladder.whole_quantity else []
     said += ["bounds prorated by days"] if ladder.prorate else []
     said += [_months_text(ladder.months, ladder.first_month)] if ladder.months > 1 else []
-    said += [f"quantities rounded {_rounding_text(ladder.quantity_rounding, 'kWh')}"] if ladder.quantity_rounding else []
+    unit = "m3" if metered_kind(version) is UsageKind.LIQUID else "kWh"
+    said += [f"quantities rounded {_rounding_text(ladder.quantity_rounding, unit)}"] if ladder.quantity_rounding else []
     return ["; ".join(said)] if said else []
 
 
-def supply_sections(version: TariffVersion, zone: str) -> list[Section]:
+def supply_sections(version: TariffVersion, zone: str, clock: str) -> list[Section]:
     """(title, lines) of every element besides energy prices, fees and taxes; empty ones are left out by the caller."""
     supply = version.supply
     kind = metered_kind(version)
@@ -89,7 +90,7 @@ def supply_sections(version: TariffVersion, zone: str) -> list[Section]:
         f"{_option_text(one.option)}{_proration_text(one.prorate)}"
         for one in supply.capacity
     ]
-    sizes = [f"{one.item} ({size}): {amount_text(nano)} per month" for one in supply.meter_size for size, nano in one.sizes]
+    sizes = [f"{one.item} ({size}): {amount_text(nano)} per month{_proration_text(one.prorate)}" for one in supply.meter_size for size, nano in one.sizes]
     return [
         ("Commodity", [str(supply.commodity)] if supply.commodity is not Commodity.ELECTRICITY else []),
         ("Gas conversion", _gas_lines(supply.gas) if supply.gas else []),
@@ -101,7 +102,7 @@ def supply_sections(version: TariffVersion, zone: str) -> list[Section]:
         ("Capacity", capacity),
         ("Meter size", sizes),
         ("Power factor", _factor_lines(supply.power_factor) if supply.power_factor else []),
-        ("Surcharges", [_surcharge_text(one, kind, zone) for one in supply.surcharges]),
+        ("Surcharges", [_surcharge_text(one, kind, zone, clock) for one in supply.surcharges]),
         ("Export", _export_lines(supply.export) if supply.export else []),
         ("Minimums", [_minimum_text(one) for one in supply.minimums]),
         ("Tax rounding", ["line by line"] if supply.tax_by == "line" else []),
@@ -164,7 +165,8 @@ def _demand_lines(price: DemandPrice) -> list[str]:
             else ", ".join(f"{_MONTHS[month]} {percent_text(ppm)}" for month, ppm in enumerate(by_month) if ppm)
         )
         floor = f", floor {_kilo(price.ratchet.floor)} {unit}" if price.ratchet.floor else ""
-        lines.append(f"  ratchet: {percents} of the peaks of {price.ratchet.months} months{floor}")
+        alone = "" if price.ratchet.include_current else ", whatever the month's own peak"
+        lines.append(f"  ratchet: {percents} of the peaks of {price.ratchet.months} months{floor}{alone}")
     if price.contract:
         terms = price.contract
         least = f", at least {percent_text(terms.minimum_share_ppm)} of installed kVA" if terms.minimum_share_ppm else ""
@@ -179,6 +181,8 @@ def _dynamic_text(rule: DynamicPrice) -> str:
     said.append(f"plus {amount_text(rule.markup_nano)}" if rule.markup_nano else "")
     said.append(f"at least {amount_text(rule.floor_nano)}" if rule.floor_nano is not None else "")
     said.append(f"at most {amount_text(rule.cap_nano)}" if rule.cap_nano is not None else "")
+    rounding = rule.price_rounding
+    said.append(f"prices rounded {rounding.mode} to {amount_text(rounding.step)}" if rounding else "")
     limits = rule.floor_nano is not None or rule.cap_nano is not None
     said.append(f"limits include tax of {percent_text(rule.cap_tax_ppm)}" if limits and rule.cap_tax_ppm else "")
     return ", ".join(filter(None, said))
@@ -192,6 +196,7 @@ def _gas_lines(rule: GasConversion) -> list[str]:
     value = "of the service" if rule.calorific_nano is None else _factor(rule.calorific_nano)
     source = f"of {rule.calorific_file}" if rule.calorific_file else value
     lines = [f"{correction}, calorific value {source} ({unit})", f"a count of the register is {_kilo(rule.volume_ml)} m3"]
+    lines += [f"correction to {rule.correction_decimals} decimals"] if rule.correction_decimals is not None else []
     lines += [f"energy rounded {_rounding_text(rule.quantity_rounding, 'kWh')}"] if rule.quantity_rounding else []
     minutes = rule.day_start_us // 60_000_000
     return lines + ([f"days start at {minutes // 60:02d}:{minutes % 60:02d}"] if minutes else [])
@@ -206,20 +211,27 @@ def _loss_lines(rule: Losses) -> list[str]:
             f"load {_kilo(one.load_milliw)} kW, I0 {percent_text(one.no_load_current_ppm)}, Uk {percent_text(one.impedance_ppm)}"
             for one in rule.transformer.transformers
         ]
+        lines += [
+            f"  to {_kilo(row.capacity_milliva)} kVA and {percent_text(row.load_ppm)} load: "
+            f"{_kilo(row.milliwh)} kWh, {_kilo(row.millivarh)} kvarh a month"
+            for row in rule.transformer.table
+        ]
     lines += [f"line: {percent_text(rule.line_ppm)}"] if rule.line_ppm else []
     return lines + ([f"added to {rule.to}"] if rule.to else [])
 
 
 def _transformer_text(rule: TransformerLoss) -> str:
+    rounding = f", terms rounded {_rounding_text(rule.rounding, 'kWh')}" if rule.rounding else ""
     if rule.method == "table":
-        return f"transformer: table of {len(rule.table)} rows"
+        return f"transformer: by table{rounding}"
     factors = ", ".join(f"{_factor(nano)}{f' with {shifts} a day' if shifts else ''}" for shifts, nano in rule.factors_nano)
     assumed = f", power factor {percent_text(rule.assumed_power_factor_ppm)}" if rule.method == "no_kvarh_meter" else ""
-    return f"transformer: {rule.method}, K by shifts {factors}{assumed}"
+    return f"transformer: {rule.method}, K by shifts {factors}{assumed}{rounding}"
 
 
 def _sewage_lines(rule: Sewage) -> list[str]:
-    of = "the winter average" if rule.winter_average else "water"
+    months = named_text([_MONTHS[month - 1] for month in rule.winter_months])
+    of = f"the average of {months}" if rule.winter_average else "water"
     return [
         f"{rule.item}: {percent_text(rule.share_ppm)} of {of}",
         *energy_tier_lines(rule.tiers, BoundBasis.PERIOD, UsageKind.LIQUID),
@@ -238,11 +250,12 @@ def _factor_lines(rule: PowerFactor) -> list[str]:
 
 
 def _table_text(table: tuple[int, ...]) -> str:
-    """The percentages at every twentieth, from 1.00 down to 0.50."""
-    return ", ".join(f"{at // 100}.{at % 100:02d} {percent_text(table[at])}" for at in range(100, 45, -5))
+    """The percentages from 1.00 down to 0.00 at the points where their steps change."""
+    turns = [at for at in range(99, 0, -1) if table[at + 1] - table[at] != table[at] - table[at - 1]]
+    return ", ".join(f"{at // 100}.{at % 100:02d} {percent_text(table[at])}" for at in (100, *turns, 0))
 
 
-def _surcharge_text(rule: Surcharge, kind: UsageKind, zone: str) -> str:
+def _surcharge_text(rule: Surcharge, kind: UsageKind, zone: str, clock: str) -> str:
     if rule.basis is SurchargeBasis.LINES:
         price = f"{percent_text(rule.percent_ppm)} of {named_text(rule.of)}"
     else:
@@ -252,7 +265,7 @@ def _surcharge_text(rule: Surcharge, kind: UsageKind, zone: str) -> str:
         )
     said = [f"{rule.item}: {price}", f"for {rule.third_party}" if rule.third_party else ""]
     for word, at in (("from", rule.effective_from_at), ("until", rule.effective_to_at)):
-        said.append(f"{word} {moment_of(at).astimezone(zone_of(zone)):%Y-%m-%d}" if at is not None and at != FOREVER_AT else "")
+        said.append(f"{word} {instant_text(at, zone, clock)}" if at is not None and at != FOREVER_AT else "")
     said.append("in the base of the power factor" if rule.in_pf_base else "")
     said.append("" if rule.in_tax_base else "not taxed")
     said.append("on self-generation too" if rule.on_self_generation else "")
@@ -270,7 +283,8 @@ def _export_lines(rule: Export) -> list[str]:
     said.append(f"expires after {rule.expires_months} months" if rule.expires_months else "")
     lines = [", ".join(filter(None, said))]
     for price in rule.prices:
-        window = f" (in {price.window})" if price.window else ""
+        marks = [f"in {price.window}" if price.window else "", f"weight {price.weight}" if price.weight else ""]
+        window = f" ({', '.join(filter(None, marks))})" if any(marks) else ""
         lines.append(f"  {price.item}{window}: {price_of(price.tiers[0].price_nano, price.tiers[0].per, 'kWh')}")
     if rule.true_up:
         paid = f", kWh paid at {price_of(rule.true_up.price_nano, rule.true_up.per, 'kWh')}" if rule.true_up.price_nano else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 
 from rating.language.call_terms import Allowance
 from rating.language.clocks import WALL, clock_of
@@ -12,15 +13,19 @@ from schemas.money import amount_text
 from schemas.zones import moment_of
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_DATES_SHOWN = 6
 
 
 def instant_text(at: int, zone: str, clock: str = WALL) -> str:
     """An instant as a local date, with the time of day where it is not midnight; the end of an open version in words."""
     if at == FOREVER_AT:
         return "further notice"
-    moment = moment_of(at).astimezone(clock_of(zone, clock))
+    moment = instant_on(at, zone, clock)
     return moment.strftime("%Y-%m-%d" if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else "%Y-%m-%d %H:%M:%S")
+
+
+def instant_on(at: int, zone: str, clock: str = WALL) -> datetime:
+    """What a clock shows at an instant."""
+    return moment_of(at).astimezone(clock_of(zone, clock))
 
 
 def rounding_text(rounding: Rounding) -> str:
@@ -30,21 +35,26 @@ def rounding_text(rounding: Rounding) -> str:
 
 def window_text(window: Window) -> str:
     """`Mon Tue, 08:00-20:00`: what must hold and when."""
-    parts = []
-    if window.weekdays is not None:
-        parts.append(_runs(sorted(window.weekdays), lambda day: _DAYS[day - 1]))
-    for label, numbers in (("day", window.month_days), ("month", window.months), ("year", window.years)):
-        if numbers is not None:
-            parts.append(f"{label} {_runs(sorted(numbers), str)}")
-    if window.dates is not None:
-        days = [day.isoformat() for day in sorted(window.dates)]
-        more = len(days) - _DATES_SHOWN
-        parts.append(" ".join(days[:_DATES_SHOWN]) + (f" and {more} more dates" if more > 0 else ""))
+    parts = day_filters(window.weekdays, window.month_days, window.months, window.years, window.dates)
     if window.day_types is not None and window.calendar is not None:
         parts.append(f"{' or '.join(sorted(window.day_types))} of {window.calendar.name}")
     if (window.start_us, window.end_us) != (0, DAY_US):
         parts.append(f"{clock_text(window.start_us)}-{clock_text(window.end_us)}{' next day' if window.crosses_midnight else ''}")
     return ", ".join(parts) or "always"
+
+
+def day_filters(
+    weekdays: frozenset[int] | None = None, month_days: frozenset[int] | None = None, months: frozenset[int] | None = None,
+    years: frozenset[int] | None = None, dates: frozenset[date] | None = None,
+) -> list[str]:  # fmt: skip
+    """A text for each filter of local days that is not left open."""
+    parts = [_runs(sorted(weekdays), lambda day: _DAYS[day - 1])] if weekdays is not None else []
+    for label, numbers in (("day", month_days), ("month", months), ("year", years)):
+        if numbers is not None:
+            parts.append(f"{label} {_runs(sorted(numbers), str)}")
+    if dates is not None:
+        parts.append(" ".join(day.isoformat() for day in sorted(dates)))
+    return parts
 
 
 def _runs(numbers: list[int], name: Callable[[int], str]) -> str:

@@ -68,8 +68,8 @@ def decimal_warnings(tariff: Tariff, places: Places) -> list[Fault]:
                     seen.add((rate.name, key))
                     where = places.of(version, "rates", rate.name, key)
                     said.append(_too_fine(where, f"{key} of rate {rate.name!r}", nano, rounding.decimals))
-        for fee in version.fees:
-            if version.rounding.mode != "none" and _decimals(fee.amount_nano) > version.rounding.decimals:
+        for fee in version.fees:  # a fee per day is rounded once for the days of a period
+            if fee.per != "day" and version.rounding.mode != "none" and _decimals(fee.amount_nano) > version.rounding.decimals:
                 where = places.of(version, "fees", fee.name)
                 said.append(_too_fine(where, f"fee {fee.name!r}", fee.amount_nano, version.rounding.decimals))
     return said

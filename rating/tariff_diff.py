@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from rating.changed_terms import calendar_changes, offered_rate_changes
+from rating.describe import tax_text
 from rating.describe_discounts import tiers_text
 from rating.described_terms import allowance_text, fee_text, instant_text, percent_text, rounding_text, window_text
 from rating.language.call_terms import Allowance, Rate, Rule
@@ -13,6 +16,7 @@ from rating.language.discount_terms import Discount
 from rating.language.rates_text import rate_lines
 from rating.language.shared_terms import Fee, Rounding, Tax, Window
 from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from rating.named_parts import differences, parts_of, plain_text
 from rating.price_changes import BILLION, NamedChange, RateChange, named_changes, rate_changes, share_text
 from schemas.money import amount_text
@@ -92,10 +96,11 @@ def diff_tariffs(old: Tariff, new: Tariff, *, top: int = TOP_DEFAULT) -> TariffD
     pairs = _pairs(old, new)
     lines = [DiffLine("removed", "", _version_text(one, old)) for one, other in pairs if one and not other]
     lines += [DiffLine("added", "", _version_text(other, new)) for one, other in pairs if other and not one]
+    sections += _section("", "Calendars", [DiffLine(*change) for change in calendar_changes(old, new)])
     sections += _section("", "Versions", lines)
     for one, other in pairs:
         if one and other:
-            sections += diff_versions(one, other, old.zone, new.zone, top=top).sections
+            sections += _version_sections(one, other, (old, new), top)
     return TariffDiff(tuple(sections))
 
 
@@ -104,8 +109,8 @@ def _section(version: str, title: str, lines: list[DiffLine], notes: tuple[str, 
 
 
 def _identity(old: Tariff, new: Tariff) -> list[DiffLine]:
-    fields = ("tariff_id", "name", "currency", "zone", "service")
-    found = [(name, str(getattr(old, name)), str(getattr(new, name))) for name in fields]
+    fields = ("tariff_id", "name", "currency", "zone", "clock", "service", "fallback")
+    found = [(name, plain_text(getattr(old, name)), plain_text(getattr(new, name))) for name in fields]
     return [DiffLine("changed", name.removesuffix("_id"), f"{one} -> {other}") for name, one, other in found if one != other]
 
 
@@ -120,38 +125,38 @@ def _pairs(old: Tariff, new: Tariff) -> list[tuple[TariffVersion | None, TariffV
 
 def _version_text(version: TariffVersion | None, tariff: Tariff) -> str:
     assert version is not None
-    return f"{version.label}, from {instant_text(version.effective_from_at, tariff.zone)}"
+    return f"{version.label}, from {instant_text(version.effective_from_at, tariff.zone, tariff.clock)}"
 
 
-def diff_versions(old: TariffVersion, new: TariffVersion, old_zone: str, new_zone: str, *, top: int = TOP_DEFAULT) -> TariffDiff:
-    """The differences of two versions."""
+def _version_sections(old: TariffVersion, new: TariffVersion, of: tuple[Tariff, Tariff], top: int) -> list[DiffSection]:
     title = old.label if old.label == new.label else f"{old.label} -> {new.label}"
-    sections = _section(title, "Validity", _validity(old, new, old_zone, new_zone))
+    sections = _section(title, "Validity", _validity(old, new, of))
     rates = rate_changes(old, new)
     for name, entries in _named_parts(old, new).items():
         sections += _section(title, name, entries)
+    sections += _section(title, "Rates of discounts", [DiffLine(*change) for change in offered_rate_changes(old, new)])
     sections += _section(title, "Rules", _rules(old, new))
     lines, notes = _price_lines(rates, top)
     sections += _section(title, "Prices", lines, notes)
     named = named_changes(old, new)
     for group, heading in (("energy", "Energy"), ("fee", "Fees"), ("tax", "Taxes")):
         sections += _section(title, heading, [_named_line(change, old, new) for change in named if change.group == group])
-    return TariffDiff(tuple(sections))
+    return sections
 
 
-def _validity(old: TariffVersion, new: TariffVersion, old_zone: str, new_zone: str) -> list[DiffLine]:
-    found = []
+def _validity(old: TariffVersion, new: TariffVersion, of: tuple[Tariff, Tariff]) -> list[DiffLine]:
+    found = [DiffLine("changed", "label", f"{old.label} -> {new.label}")] if old.label != new.label else []
     for name, one, other in (
         ("from", old.effective_from_at, new.effective_from_at),
         ("until", old.effective_to_at, new.effective_to_at),
     ):
-        before, after = instant_text(one, old_zone), instant_text(other, new_zone)
+        before, after = (instant_text(at, tariff.zone, tariff.clock) for at, tariff in zip((one, other), of, strict=True))
         if before != after:
             found.append(DiffLine("changed", name, f"{before} -> {after}"))
     return found
 
 
-_ELSEWHERE = frozenset({"label", "effective_from_at", "effective_to_at", "destinations", "rates", "rules", "energy", "taxes"})
+_ELSEWHERE = frozenset({"label", "effective_from_at", "effective_to_at", "destinations", "rates", "rules"})
 
 
 _WORDS: dict[type, Callable[..., str]] = {
@@ -160,8 +165,9 @@ _WORDS: dict[type, Callable[..., str]] = {
     Fee: fee_text,
     Rounding: rounding_text,
     Discount: tiers_text,
-    Tax: lambda tax: percent_text(tax.ppm),
+    Tax: tax_text,
 }
+_PRICED = {"fees": "Fee terms", "energy": "Energy terms", "taxes": "Tax terms"}  # whose amounts are compared as prices
 
 
 def _named_parts(old: TariffVersion, new: TariffVersion) -> dict[str, list[DiffLine]]:
@@ -174,19 +180,44 @@ def _named_parts(old: TariffVersion, new: TariffVersion) -> dict[str, list[DiffL
             one, other = before[part].get(name), after[part].get(name)
             if one == other:
                 continue
-            if one is None or other is None:
+            if part in _PRICED:
+                if one is not None and other is not None:
+                    lines += _changes(name, _without_amount(one), _without_amount(other))
+            elif one is None or other is None:
                 change = "added" if one is None else "removed"
                 lines.append(DiffLine(change, name, _words(other if one is None else one)))
-            elif type(one) in _WORDS and _words(one) != _words(other):
-                if part != "fees" or one.prorate != other.prorate:  # type: ignore[attr-defined]  # amounts are compared as prices
+            elif isinstance(one, Window) and isinstance(other, Window):  # its calendar is compared with the tariff
+                if _words(one) != _words(other):
                     lines.append(DiffLine("changed", name, f"{_words(one)} -> {_words(other)}"))
             else:
-                lines += [DiffLine("changed", f"{name} {path}".strip(), f"{a} -> {b}") for path, a, b in differences(one, other)]
-        if lines and part != "fees":
-            found[part.replace("_", " ").capitalize()] = lines
-        elif lines:
-            found["Fee terms"] = [line for line in lines if line.change == "changed"]
-    return {title: lines for title, lines in found.items() if lines}
+                lines += _changes(name, one, other)
+        if lines:
+            found[_PRICED.get(part) or part.replace("_", " ").capitalize()] = lines
+    return found
+
+
+def _changes(name: str, one: object, other: object) -> list[DiffLine]:
+    """In words where there are words for it, and field by field in all that these leave out."""
+    if isinstance(one, Discount) and isinstance(other, Discount):
+        said = [] if _words(one) == _words(other) else [DiffLine("changed", name, f"{_words(one)} -> {_words(other)}")]
+        one, other = (dataclasses.replace(each, tiers=(), rate="") for each in (one, other))
+        return said + _field_changes(name, one, other)
+    if type(one) in _WORDS and type(one) is type(other) and _words(one) != _words(other):
+        return [DiffLine("changed", name, f"{_words(one)} -> {_words(other)}")]
+    return _field_changes(name, one, other)
+
+
+def _field_changes(name: str, one: object, other: object) -> list[DiffLine]:
+    return [DiffLine("changed", f"{name} {path}".strip(), f"{was} -> {becomes}") for path, was, becomes in differences(one, other)]
+
+
+def _without_amount(value: object) -> object:
+    if isinstance(value, Fee):
+        return dataclasses.replace(value, amount_nano=0)
+    if isinstance(value, Tax):
+        return dataclasses.replace(value, ppm=0)
+    assert isinstance(value, EnergyPrice)
+    return dataclasses.replace(value, tiers=())
 
 
 def _words(value: object) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.compiled.timeline import compile_timeline
+from rating.described_terms import instant_on
+from rating.language.clocks import clock_table, first_instant_of_day
 from rating.language.shared_terms import Window
 from rating.language.tariff import Tariff, TariffVersion
-from schemas.zones import local_midnight_us, moment_of, zone_of, zone_table
 
 HALF_HOUR_US = 1_800_000_000
 SLOTS = 48
@@ -89,13 +90,13 @@ def _selectors(version: TariffVersion) -> list[_Selector]:
 
 def _mondays(tariff: Tariff, version: TariffVersion) -> list[date]:
     """The Mondays of whole weeks without a clock change, from the start of a version on, for a year or to its end."""
-    zone = zone_table(tariff.zone)
-    start = moment_of(max(version.effective_from_at, int(zone.starts_at[0]))).astimezone(zone_of(tariff.zone)).date()
+    zone = clock_table(tariff.zone, tariff.clock)
+    start = instant_on(max(version.effective_from_at, int(zone.starts_at[0])), tariff.zone, tariff.clock).date()
     monday = start + timedelta(days=(-start.weekday()) % 7)
     found = []
     for number in range(_WEEKS):
         first, end = monday + timedelta(weeks=number), monday + timedelta(weeks=number + 1)
-        low, high = local_midnight_us(first, tariff.zone), local_midnight_us(end, tariff.zone)
+        low, high = (first_instant_of_day(day, tariff.zone, tariff.clock) for day in (first, end))
         changes = np.searchsorted(zone.starts_at, [low, high], side="right")
         if high <= version.effective_to_at and changes[0] == changes[1]:
             found.append(first)
@@ -104,7 +105,7 @@ def _mondays(tariff: Tariff, version: TariffVersion) -> list[date]:
 
 def _sampled(tariff: Tariff, index: int, mondays: list[date]) -> npt.NDArray[np.int64]:
     """[weeks, 336, windows]: the rank of each window at the start of each half-hour, 0 = closed."""
-    starts = np.array([local_midnight_us(monday, tariff.zone) for monday in mondays], dtype=np.int64)
+    starts = np.array([first_instant_of_day(monday, tariff.zone, tariff.clock) for monday in mondays], dtype=np.int64)
     timeline = compile_timeline(tariff, int(starts[0]), int(starts[-1]) + 8 * SLOTS * HALF_HOUR_US)
     instants = starts[:, None] + np.arange(7 * SLOTS, dtype=np.int64) * HALF_HOUR_US
     place = np.searchsorted(timeline.starts_at, instants, side="right") - 1

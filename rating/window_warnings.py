@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from rating.described_terms import instant_on
 from rating.language.shared_terms import FOREVER_AT, Window
 from rating.language.tariff import Tariff, TariffVersion
 from rating.rule_warnings import never_open
@@ -11,7 +10,6 @@ from rating.tariff_winners import TariffWinners
 from rating.warning_places import Places
 from schemas.errors import Fault
 from schemas.periods import LAST_YEAR
-from schemas.zones import moment_of, zone_of
 
 
 def window_warnings(found: TariffWinners, places: Places, until_year: int | None) -> list[Fault]:
@@ -54,18 +52,14 @@ def _skipped_years(tariff: Tariff, version: TariffVersion, window: Window, where
     if window.dates is None:
         return []
     listed = {day.year for day in window.dates}
-    first = _local(version.effective_from_at, tariff.zone).year
+    first = instant_on(version.effective_from_at, tariff.zone, tariff.clock).year
     if version.effective_to_at == FOREVER_AT:
         last = max(max(listed), until_year or 0)
     else:
-        last = _local(version.effective_to_at - 1, tariff.zone).year
+        last = instant_on(version.effective_to_at - 1, tariff.zone, tariff.clock).year
     missing = [year for year in range(first, last + 1) if year not in listed]
     if not missing:
         return []
     years = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
     what = f"window {window.name!r} lists no date in {years}, and version {version.label!r} is in force then"
     return [Fault(where, what, next_step="add the dates of these years, or end the version", code="warning_calendar")]
-
-
-def _local(at: int, zone: str) -> datetime:
-    return moment_of(at).astimezone(zone_of(zone))

@@ -24,7 +24,8 @@ def cli() -> None:
 
     \b
     Operators   run, status, suspense, reconcile
-    Billing     period plan | apply | close, bill list | show | explain, tariff check | show | diff | price | schema
+    Billing     period plan | apply | close, bill list | show | explain
+    Tariffs     tariff check | show | diff | price | import | schema
     Finance     the folder HOME/finance: finance.duckdb and plain Parquet
 
     Every command takes --home (the folder with meterline.yaml; default: here) and --json.

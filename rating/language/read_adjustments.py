@@ -101,12 +101,12 @@ def _signed_ppm(place: Place | None) -> int | None:
     return None if nano is None else nano // 10**5
 
 
-def read_surcharges(place: Place | None, zone: str, kind: UsageKind) -> tuple[Surcharge, ...]:
-    found = [_surcharge(item, zone, kind) for item in (place.items() if place else [])]
+def read_surcharges(place: Place | None, zone: str, clock: str, kind: UsageKind) -> tuple[Surcharge, ...]:
+    found = [_surcharge(item, zone, clock, kind) for item in (place.items() if place else [])]
     return tuple(surcharge for surcharge in found if surcharge)
 
 
-def _surcharge(place: Place, zone: str, kind: UsageKind) -> Surcharge | None:
+def _surcharge(place: Place, zone: str, clock: str, kind: UsageKind) -> Surcharge | None:
     fields = place.fields(
         ("item", "basis"),
         ("price", "per", "percent", "of", "third_party", "effective_from", "effective_to", "in_pf_base", "in_tax_base",
@@ -137,8 +137,8 @@ def _surcharge(place: Place, zone: str, kind: UsageKind) -> Surcharge | None:
         percent_ppm=_signed_ppm(fields.get("percent")) or 0,
         of=line_names(fields.get("of")) or (),
         third_party=fields.text("third_party"),
-        effective_from_at=instant_at(from_place, zone),
-        effective_to_at=instant_at(to_place, zone),
+        effective_from_at=instant_at(from_place, zone, clock),
+        effective_to_at=instant_at(to_place, zone, clock),
         in_pf_base=boolean(fields.get("in_pf_base"), False),
         in_tax_base=boolean(fields.get("in_tax_base"), True),
         on_self_generation=boolean(fields.get("on_self_generation"), False),

@@ -30,7 +30,9 @@ class SupplyOf:
     supply: Supply
 
 
-def read_supply(fields: Fields, windows: set[str], fees: tuple[Fee, ...], taxes: tuple[Tax, ...], zone: str) -> SupplyOf:
+def read_supply(
+    fields: Fields, windows: set[str], fees: tuple[Fee, ...], taxes: tuple[Tax, ...], zone: str, clock: str
+) -> SupplyOf:
     commodity_place, tax_place = fields.get("commodity"), fields.get("tax_by")
     commodity = Commodity((commodity_place.choice([str(one) for one in Commodity]) if commodity_place else None) or "electricity")
     kind = UsageKind.LIQUID if commodity is Commodity.WATER else UsageKind.ENERGY
@@ -49,7 +51,7 @@ def read_supply(fields: Fields, windows: set[str], fees: tuple[Fee, ...], taxes:
         dynamic=read_dynamic(fields.get("dynamic"), {tax.name: tax.ppm for tax in taxes}),
         gas=read_gas(fields.get("gas")),
         sewage=read_sewage(fields.get("sewage")),
-        surcharges=read_surcharges(fields.get("surcharges"), zone, kind),
+        surcharges=read_surcharges(fields.get("surcharges"), zone, clock, kind),
         tax_by=(tax_place.choice(("sum", "line")) if tax_place else None) or "sum",
     )
     _refuse_misfits(fields, supply)

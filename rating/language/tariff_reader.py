@@ -138,7 +138,7 @@ def _version(place: Place, frame: _Frame) -> TariffVersion | None:
     priced_at = priced_place.choice([str(choice) for choice in PricedAt]) if priced_place else None
     rules = read_rules(fields.get("rules"), set(windows), destinations, rates)
     fees, taxes = read_fees(fields.get("fees"), utility=not telecom), read_taxes(fields.get("taxes"), utility=not telecom)
-    of_supply = SupplyOf((), Supply()) if telecom else read_supply(fields, set(windows), fees, taxes, zone)
+    of_supply = SupplyOf((), Supply()) if telecom else read_supply(fields, set(windows), fees, taxes, zone, clock)
     names = DiscountNames(set(windows), dict(destinations), rates, {rule.item for rule in rules}, zone, clock)
     version = TariffVersion(
         label=fields.text("version"),

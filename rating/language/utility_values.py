@@ -129,18 +129,24 @@ def proration(place: Place | None, default: Proration) -> Proration:
     return Proration(found) if found else default
 
 
+def energy_per_capacity(place: Place | None) -> int | None:
+    """Milliwatt-hours for one kVA of `260 kWh/kVA`."""
+    if place is None or (text := place.text()) is None:
+        return None
+    head, _, tail = text.partition("/")
+    match = _MEASURED.fullmatch(head)
+    milliwh = exact_int(Fraction(match[1]) * 10**6) if match and match[2] == "kWh" and tail == "kVA" else None
+    if milliwh is None:
+        place.fault("not an energy per capacity", was=repr(text), must_be="such as 260 kWh/kVA")
+    return milliwh
+
+
 def high_use(place: Place | None) -> HighUse | None:
     """`{from: 260 kWh/kVA, factor: "0.9"}`: the price of a demand or capacity charge under high use."""
     if place is None:
         return None
     fields = place.fields(("from", "percent"))
-    from_place = fields.get("from")
-    text = (from_place.text() or "") if from_place else ""
-    head, _, tail = text.partition("/")
-    match = _MEASURED.fullmatch(head)
-    milliwh = exact_int(Fraction(match[1]) * 10**6) if match and match[2] == "kWh" and tail == "kVA" else None
-    if from_place and milliwh is None:
-        from_place.fault("not an energy per capacity", was=repr(text), must_be="such as 260 kWh/kVA")
+    milliwh = energy_per_capacity(fields.get("from"))
     ppm = parts_per_million(fields.get("percent"))
     return HighUse(milliwh, ppm) if milliwh is not None and ppm is not None else None
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
-from rating.compiled.prefixes import compile_prefixes
+from rating.compiled.prefix_table import compile_prefixes
 from rating.compiled.reciprocals import DIVISOR_MAX, quotient, reciprocal
 from rating.compiled.timeline import NO_VERSION, Pattern, compile_timeline
 from rating.compiled.winners import CALL_KIND_COUNT, call_candidates, price_numbers, resolve, rule_rows

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import rating.tariff_files
-from rating.language import written_values
+from rating.language import utility_values, written_values
 from rating.language.written_values import UNITS
 from rating.language.yaml_places import Fields, Place, compose_file
 from schemas.quantities import UsageKind
@@ -28,9 +28,13 @@ from schemas.quantities import UsageKind
 TOP = Path(__file__).parents[2]
 SHIPPED = TOP / "rating" / "language" / "tariff_schema.json"
 GOLDEN = TOP / "tests" / "golden" / "rating"
-VALUE_READERS = ("amount", "parts_per_million", "quantity", "whole", "boolean", "time_of_day_us", "local_date", "instant_at")
+VALUE_READERS = {
+    written_values: ("amount", "parts_per_million", "quantity", "whole", "boolean", "time_of_day_us", "local_date", "instant_at"),
+    utility_values: ("measured", "bound", "decimal_nano", "energy_per_capacity"),
+}
 _BARE = "bare"  # messages may be counted without a unit
 _SCALAR = {"type": ["string", "number", "boolean"]}
+_NUMBER = r"[0-9]{1,12}(\.[0-9]{1,9})?"
 _DECIMAL = r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -114,8 +118,8 @@ def recorded() -> Iterator[Recording]:
     patch(Place, "text", quietly(Place.text, lambda place: recording.value(place.node, "text")))
     patch(Place, "choice", quietly(Place.choice, lambda place, allowed: recording.value(place.node, "choice", set(allowed))))
     patch(Place, "reference", quietly(Place.reference, lambda place, names, what: recording.value(place.node, "reference", what)))
-    for name in VALUE_READERS:
-        original = getattr(written_values, name)
+    for owner, name in [(owner, name) for owner, names in VALUE_READERS.items() for name in names]:
+        original = getattr(owner, name)
         wrapper = quietly(original, _note_of(recording, name))
         for module in [m for key, m in sys.modules.items() if key.startswith("rating.")]:
             for attribute, value in list(vars(module).items()):
@@ -135,6 +139,8 @@ def _note_of(recording: Recording, reader: str) -> Callable[..., None]:
             recording.value(
                 place.node, reader, {kind, _BARE if kind == UsageKind.MESSAGE else kind} if kind is not None else set(UsageKind)
             )
+        elif reader in ("measured", "bound"):
+            recording.value(place.node, reader, set(args[0]) if reader == "measured" else {args[0]})
         elif reader == "whole":
             recording.value(place.node, reader, tuple(args[:2]))
         else:
@@ -143,10 +149,16 @@ def _note_of(recording: Recording, reader: str) -> Callable[..., None]:
     return note
 
 
+def good_tariffs() -> list[Path]:
+    """Every golden tariff that loads, worked examples and those with warnings included."""
+    folders = ("tariffs", "tariffs/utility", "chained", "warnings", "worked/*")
+    return sorted(path for folder in folders for path in GOLDEN.glob(f"{folder}/*.yaml"))
+
+
 def record_language() -> Recording:
     """Read every golden tariff, the faulty ones too, since they show keys that no good one writes."""
     with recorded() as recording:
-        for path in [*sorted((GOLDEN / "tariffs").glob("*.yaml")), *sorted((GOLDEN / "errors").glob("*.yaml"))]:
+        for path in [*good_tariffs(), *sorted((GOLDEN / "errors").glob("*.yaml"))]:
             top = compose_file(path.read_text(encoding="utf-8"), str(path), [])
             if top is not None:
                 rating.tariff_files.read_tariff(top, path.parent)
@@ -184,7 +196,8 @@ def _value(reader: str, argument: Any) -> dict[str, Any]:
         words = sorted(argument)
         return {"enum": [*words, *(int(word) for word in words if word.isdigit())]}
     if reader == "reference":
-        return {**_SCALAR, "description": f"the name of a {argument} of this version"}
+        what = re.sub(r"day type of calendar .*", "day type of the window's calendar", argument)
+        return {**_SCALAR, "description": f"the name of a {what} of this tariff or version"}
     if reader in ("amount", "parts_per_million"):
         example = "0.0900" if reader == "amount" else "19"
         return {"type": "string", "pattern": _DECIMAL, "description": f'a quoted decimal such as "{example}"'}
@@ -194,6 +207,8 @@ def _value(reader: str, argument: Any) -> dict[str, Any]:
         pattern = rf"^[0-9]{{1,18}}(\.[0-9]{{1,9}})? *({'|'.join(units)}){bare}$"
         types: list[str] = ["string", "integer"] if bare else ["string"]
         return {"type": types, "pattern": pattern, "description": f"a number and a unit: {', '.join(units)}"}
+    if reader in _MEASURED:
+        return _MEASURED[reader](argument)
     if reader == "whole":
         least, most = argument
         return {"type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^-?[0-9]{1,9}$"}
@@ -209,6 +224,30 @@ def _value(reader: str, argument: Any) -> dict[str, Any]:
         return {"type": "string", "pattern": pattern, "description": "YYYY-MM-DD, or an instant with an offset"}
     assert reader == "text", reader
     return dict(_SCALAR)
+
+
+def _measured(units: set[str]) -> dict[str, Any]:
+    named = sorted(units)
+    pattern = rf"^{_NUMBER} *({'|'.join(named)})$"
+    return {"type": "string", "pattern": pattern, "description": f"a number and a unit: {', '.join(named)}"}
+
+
+def _bound(kinds: set[UsageKind]) -> dict[str, Any]:
+    units = [unit for unit, (kind, _) in UNITS.items() if kind in kinds]
+    pattern = rf"^{_NUMBER} *({'|'.join(units)})(/day|/kW|/kW/day|/day/kW)?$"
+    return {"type": "string", "pattern": pattern, "description": "such as 200 kWh, 6.5 kWh/day, 100 kWh/kW or 3 kWh/kW/day"}
+
+
+_MEASURED: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "measured": _measured,
+    "bound": _bound,
+    "decimal_nano": lambda _: {
+        "type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$", "description": 'a quoted decimal such as "1.02264"',
+    },
+    "energy_per_capacity": lambda _: {
+        "type": "string", "pattern": rf"^{_NUMBER} *kWh/kVA$", "description": "such as 260 kWh/kVA",
+    },
+}  # fmt: skip
 
 
 def unwritten_keys(recording: Recording) -> list[str]:

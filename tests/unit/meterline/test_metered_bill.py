@@ -60,4 +60,4 @@ def test_every_example_tariff_is_shown() -> None:
     for path in sorted((GOLDEN / "tariffs" / "utility").glob("*.yaml")):
         done = CliRunner().invoke(command, ["show", str(path)])
         assert done.exit_code == 0
-        assert done.output == (GOLDEN / "shown" / f"{path.stem}.txt").read_text() + "\n"
+        assert done.output == (GOLDEN / "shown" / f"{path.stem}.txt").read_text()

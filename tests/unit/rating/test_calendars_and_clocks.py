@@ -103,9 +103,8 @@ def test_an_open_version_past_the_known_years_is_a_warning() -> None:
     known = Calendar("c", frozenset({date(2026, 1, 1)}), last_year=2030, source="XX")
     of = tariff(voice(minute("0.09"), window="w"), windows=(Window("w", day_types=frozenset({"holiday"}), calendar=known),))
     said = "calendar 'c' knows no holidays after 2030; end the version there, or add the dates when they are known"
-    assert [
-        str(fault).removeprefix(": ") for fault in tariff_warnings(of, tariff_winners(of), CheckedFile(), WarningTerms())
-    ] == [said]
+    warnings = tariff_warnings(of, tariff_winners(of), CheckedFile(), WarningTerms())
+    assert [str(fault).removeprefix(": ") for fault in warnings if fault.code == "warning_calendar"] == [said]
 
 
 def test_a_version_before_the_known_years_is_a_fault(tmp_path: Path) -> None:
