@@ -29,8 +29,8 @@ def calendar_changes(old: Tariff, new: Tariff) -> list[Change]:
             continue
         for change, days in (("added", other.holidays - one.holidays), ("removed", one.holidays - other.holidays)):
             found += [(change, f"{name} holidays", _dates_text(days))] if days else []
-        left = (dataclasses.replace(each, holidays=frozenset()) for each in (one, other))
-        found += [("changed", f"{name} {path}", f"{was} -> {becomes}") for path, was, becomes in differences(*left)]
+        left, right = (dataclasses.replace(each, holidays=frozenset()) for each in (one, other))
+        found += [("changed", f"{name} {path}", f"{was} -> {becomes}") for path, was, becomes in differences(left, right)]
     return found
 
 

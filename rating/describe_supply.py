@@ -90,7 +90,11 @@ def supply_sections(version: TariffVersion, zone: str, clock: str) -> list[Secti
         f"{_option_text(one.option)}{_proration_text(one.prorate)}"
         for one in supply.capacity
     ]
-    sizes = [f"{one.item} ({size}): {amount_text(nano)} per month{_proration_text(one.prorate)}" for one in supply.meter_size for size, nano in one.sizes]
+    sizes = [
+        f"{one.item} ({size}): {amount_text(nano)} per month{_proration_text(one.prorate)}"
+        for one in supply.meter_size
+        for size, nano in one.sizes
+    ]
     return [
         ("Commodity", [str(supply.commodity)] if supply.commodity is not Commodity.ELECTRICITY else []),
         ("Gas conversion", _gas_lines(supply.gas) if supply.gas else []),

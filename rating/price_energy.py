@@ -97,8 +97,18 @@ def _walk(book: TariffBook, usage: UsageColumns, order: npt.NDArray[np.int64], t
 
 def energy_items(book: TariffBook) -> list[PricedItem]:
     """The items of the book in order of their index."""
+    currency = {tariff.tariff_id: tariff.currency for tariff in book.tariffs}
     return [
-        PricedItem(each.item, each.version, UsageKind.ENERGY, each.rounding, each.price_nano, each.per)
+        PricedItem(
+            each.item,
+            each.version,
+            UsageKind.ENERGY,
+            each.rounding,
+            each.price_nano,
+            each.per,
+            each.tariff_id,
+            currency[each.tariff_id],
+        )
         for each in book.energy_items
     ]
 

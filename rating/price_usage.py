@@ -119,7 +119,13 @@ def price_columns(
     exactly, explain = len(columns) <= EXACT_ROWS_MAX, min(explain, len(columns))
     is_metered = np.array([*(tariff.service is ServiceKind.UTILITY for tariff in book.tariffs), False], dtype=np.bool_)[index]
     calls = np.where(is_metered | (columns.kind >= CALL_KIND_COUNT), -1, index).astype(np.int32)
-    items = [PricedItem(rule.item, rule.shown_version, rule.kind, rule.rounding) for rule in book.rules]
+    currency = {tariff.tariff_id: tariff.currency for tariff in every}
+    items = [
+        PricedItem(
+            rule.item, rule.shown_version, rule.kind, rule.rounding, tariff_id=rule.tariff_id, currency=currency[rule.tariff_id]
+        )
+        for rule in book.rules
+    ]
     status, lines, segments = (_calls_exactly if exactly else _calls_by_kernel)(book, columns, calls, explain)
     if is_metered.any():
         metered = energy_items(book)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -25,6 +26,8 @@ TOTALS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "quantity": pl.Int128,  # charged, base units of the kind
     "charge": pl.String,
     "charge_nano": pl.Int128,  # rounded as the item's lines are
+    "tariff_id": pl.String,
+    "currency": pl.String,
 }
 
 
@@ -38,6 +41,8 @@ class PricedItem:
     rounding: Rounding
     price_nano: int = 0
     per: int = 0
+    tariff_id: str = ""
+    currency: str = ""
 
     @property
     def label(self) -> str:
@@ -55,7 +60,7 @@ class PricedItem:
 
 
 def item_totals(items: list[PricedItem], lines: pl.DataFrame) -> pl.DataFrame:
-    """TOTALS_SCHEMA, one row for each different item, in order of version, kind and item."""
+    """TOTALS_SCHEMA, one row for each different item of a tariff, in order of version, kind, item and tariff."""
     distinct = {item: number for number, item in enumerate(dict.fromkeys(items))}
     number = pl.Series([distinct[item] for item in items], dtype=pl.Int64)
     sums = (
@@ -64,10 +69,11 @@ def item_totals(items: list[PricedItem], lines: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("row").n_unique().alias("records"), pl.col("quantity", "charge_nano").cast(pl.Int128).sum())
     )
     in_order = list(distinct)
-    rows = [
-        (item.item, item.version, item.kind.label, records, quantity, "", item.total_nano(charge, quantity))
+    rows: list[tuple[Any, ...]] = [
+        (item.item, item.version, item.kind.label, records, quantity, "", item.total_nano(charge, quantity),
+         item.tariff_id, item.currency)
         for index, records, quantity, charge in sums.iter_rows()
         for item in (in_order[index],)
-    ]
-    rows.sort(key=lambda row: (row[1], row[2], row[0]))
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row[1], row[2], row[0], row[7]))
     return pl.DataFrame(rows, schema=TOTALS_SCHEMA, orient="row").with_columns(charge=amount_texts(pl.col("charge_nano")))

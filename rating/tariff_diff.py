@@ -141,11 +141,13 @@ def _version_sections(old: TariffVersion, new: TariffVersion, of: tuple[Tariff, 
     named = named_changes(old, new)
     for group, heading in (("energy", "Energy"), ("fee", "Fees"), ("tax", "Taxes")):
         sections += _section(title, heading, [_named_line(change, old, new) for change in named if change.group == group])
+    if not sections and old.label != new.label:  # else the title says it
+        return _section(title, "Validity", [DiffLine("changed", "label", f"{old.label} -> {new.label}")])
     return sections
 
 
 def _validity(old: TariffVersion, new: TariffVersion, of: tuple[Tariff, Tariff]) -> list[DiffLine]:
-    found = [DiffLine("changed", "label", f"{old.label} -> {new.label}")] if old.label != new.label else []
+    found = []
     for name, one, other in (
         ("from", old.effective_from_at, new.effective_from_at),
         ("until", old.effective_to_at, new.effective_to_at),
@@ -208,7 +210,9 @@ def _changes(name: str, one: object, other: object) -> list[DiffLine]:
 
 
 def _field_changes(name: str, one: object, other: object) -> list[DiffLine]:
-    return [DiffLine("changed", f"{name} {path}".strip(), f"{was} -> {becomes}") for path, was, becomes in differences(one, other)]
+    return [
+        DiffLine("changed", f"{name} {path}".strip(), f"{was} -> {becomes}") for path, was, becomes in differences(one, other)
+    ]
 
 
 def _without_amount(value: object) -> object:

@@ -66,7 +66,7 @@ def compared_text(compared: PriceComparison, names: tuple[str, str], shown: int)
             parts.append(_records_text(compared.largest_changes(shown), names))
     counts = compared.counts
     lines = [f"{records_text(count)} {_WORDS[name].format(*names)}" for name, count in counts.items() if count]
-    return "\n\n".join([*parts, _items_text(compared, names), "\n".join(lines)])
+    return "\n\n".join([*parts, _items_text(compared, names), "\n".join(lines or ["no records"])])
 
 
 def _records_text(records: pl.DataFrame, names: tuple[str, str]) -> str:

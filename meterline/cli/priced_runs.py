@@ -36,7 +36,8 @@ def _runs_text(runs: list[dict[str, Any]], margins: list[dict[str, Any]]) -> str
         cells.append((*head, row["charge"] or "-", row["currency"], row["reason"], row["rule"]))
         cells += [("", "", "", "", "", "", "", f"  {segment}") for segment in row["segments"]]
     for row in margins:
-        failed = f"without {row['failed']} runs that failed" if row["failed"] else ""
+        count = row["failed"]
+        failed = f"without {count} {'run' if count == 1 else 'runs'} that failed" if count else ""
         cells.append((row["record"], "margin", "", "", row["margin"], row["currency"], failed, ""))
     headings = ("record", "run", "side", "tariff", "charge", "currency", "reason", "rule and segments")
     return table_text(headings, cells, right=("record", "charge"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rating.language.tariff import Tariff
 
+_OPTION = {"subjects_file": "subjects", "contracts_file": "contracts", "periods": "period"}
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -80,6 +81,7 @@ def command(**options: Any) -> None:
     for a register total; optionally service, period and item. Refused months exit with 1 and have no total.
     """
     asked = _Asked(**options)
+    _refuse_what_does_not_apply(asked)
     tariffs = _tariffs(asked)
     if asked.periods:
         from meterline.cli.metered_bill import bill_periods
@@ -99,6 +101,22 @@ def command(**options: Any) -> None:
         answer_runs(tariffs, usage, subjects, str(asked.subjects_file), asked.as_json)
     else:
         _price(asked, tariffs, usage, subjects)
+
+
+def _refuse_what_does_not_apply(asked: _Asked) -> None:
+    """Options that the chosen way of pricing would leave out in silence."""
+    ignored = {
+        "against": ("subjects_file", "runs", "discounts", "contracts_file", "periods"),
+        "runs": ("discounts", "contracts_file", "output", "version", "periods"),
+        "periods": ("subjects_file", "discounts", "contracts_file", "output"),
+    }
+    for way, others in ignored.items():
+        for other in others:
+            if getattr(asked, way) not in (None, False, ()) and getattr(asked, other) not in (None, False, ()):
+                one, two = (f"--{_OPTION.get(name, name)}" for name in (other, way))
+                raise click.UsageError(f"{one} does not apply with {two}")
+    if asked.contracts_file and not asked.discounts:
+        raise click.UsageError("--contracts needs --discounts")
 
 
 def _tariffs(asked: _Asked) -> list[Tariff]:

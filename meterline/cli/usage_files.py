@@ -30,7 +30,7 @@ def read_usage(path: Path) -> pl.DataFrame:
 
 
 def write_records(records: pl.DataFrame, path: Path | None) -> None:
-    """Write priced records to a file of a kind that `read_usage` reads; list columns of a CSV joined by ' | '."""
+    """Write priced records to a file of a kind that `read_usage` reads; lists in a CSV joined by ' | ', their fields by a space."""
     if path is None:
         return
     import polars as pl
@@ -38,10 +38,23 @@ def write_records(records: pl.DataFrame, path: Path | None) -> None:
     wide = pl.selectors.by_dtype(pl.Int128)
     records = records.with_columns(wide.cast(pl.String))
     if path.suffix == ".csv":
-        records.with_columns(pl.selectors.by_dtype(pl.List(pl.String)).list.join(" | ")).write_csv(path)
+        lists = [name for name, of in records.schema.items() if isinstance(of, pl.List)]
+        records.with_columns(pl.col(name).list.eval(_as_text(records.schema[name])).list.join(" | ") for name in lists).write_csv(
+            path
+        )
     elif path.suffix == ".parquet":
         records.write_parquet(path)
     elif path.suffix in (".jsonl", ".ndjson"):
         records.write_ndjson(path)
     else:
         raise MeterlineError(Fault(str(path), "unknown kind of file", path.suffix, "one of .csv, .parquet, .jsonl, .ndjson"))
+
+
+def _as_text(of: pl.DataType) -> pl.Expr:
+    """An element of a list column as text."""
+    import polars as pl
+
+    inner = of.inner if isinstance(of, pl.List) else of
+    if not isinstance(inner, pl.Struct):
+        return pl.element().cast(pl.String)
+    return pl.concat_str([pl.element().struct.field(field.name) for field in inner.fields], separator=" ")
