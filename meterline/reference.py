@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,10 +20,13 @@ from accounts.reference_files import SERVICE_TERMS, read_accounts, read_service_
 from ingest.call_layouts import CallLayout, load_call_layout
 from meterline.config import CONFIG_NAME, Config
 from meterline.store.durable import durable_put, durable_put_all, sha256_hex
+from rating.agreed_terms import agreed_terms
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
 from rating.language.tariff import Tariff
+from rating.price_files import load_price_files
 from rating.tariff_files import load_tariffs
+from rating.utility.supply_books import SupplyBooks, supply_books
 from schemas.errors import ConfigurationError, Fault
 from schemas.ports import CommitDraft, CommitLog
 from schemas.zones import instant_us, moment_of
@@ -42,11 +45,15 @@ class Reference:
     accounts: pl.DataFrame
     services: pl.DataFrame
     service_terms: pl.DataFrame  # [line, service_id, term, value, effective_from_at, effective_to_at], texts as agreed
+    agreed: pl.DataFrame  # rating.agreed_terms: the same, read
+    dynamic_prices: Mapping[tuple[str, str], pl.DataFrame]  # by tariff id and file
+    calorific: Mapping[tuple[str, str], Mapping[str, int]]  # by tariff id and file, then by period
     tariffs: tuple[Tariff, ...]
     layouts: Mapping[str, CallLayout]  # by drop folder name
     directory: Directory
     tariff_keys: Mapping[str, int]  # content hash -> permanent key
     _books: dict[tuple[int, int], TariffBook] = field(default_factory=dict, repr=False)
+    _supply: dict[tuple[int, int], SupplyBooks] = field(default_factory=dict, repr=False)
     _rule_keys: dict[tuple[int, int], npt.NDArray[np.int32]] = field(default_factory=dict, repr=False)
 
     def book(self, first_at: int, last_at: int) -> TariffBook:
@@ -61,6 +68,13 @@ class Reference:
         )
         self._books[years] = compile_book(self.tariffs, span=span)
         return self._books[years]
+
+    def supply_books(self, first_at: int, last_at: int) -> SupplyBooks:
+        """The same book with what metered supply is measured by."""
+        book = self.book(first_at, last_at)
+        if book.span not in self._supply:
+            self._supply[book.span] = supply_books(book, self.dynamic_prices)
+        return self._supply[book.span]
 
     def rule_keys(self, book: TariffBook) -> npt.NDArray[np.int32]:
         """Permanent key of each rule of a book, by rule index."""
@@ -197,7 +211,9 @@ def _validate_in_place(config: Config) -> None:
     faults: list[Fault] = []
     tariff_ids: list[str] = []
     try:
-        tariff_ids = [tariff.tariff_id for tariff in load_tariffs(config.tariffs)]
+        tariffs = load_tariffs(config.tariffs)
+        tariff_ids = [tariff.tariff_id for tariff in tariffs]
+        _price_files(tariffs, config.tariffs)
     except ConfigurationError as cause:
         faults += cause.faults
     try:
@@ -205,7 +221,8 @@ def _validate_in_place(config: Config) -> None:
         if tariff_ids:
             services = read_services(config.services, accounts, tariff_ids, zone=config.zone)
             if config.service_terms is not None:
-                read_service_terms(config.service_terms, services, zone=config.zone)
+                texts = read_service_terms(config.service_terms, services, zone=config.zone)
+                agreed_terms(texts, str(config.service_terms))
     except ConfigurationError as cause:
         faults += cause.faults
     for drop in config.drops:
@@ -229,7 +246,31 @@ def _compile(config: Config, folder: Path, set_id: str, account_keys: dict[str, 
     }
     terms = next((path for path in folder.iterdir() if path.stem == "service_terms"), None)
     agreed = pl.DataFrame(schema=SERVICE_TERMS) if terms is None else read_service_terms(terms, services, zone=config.zone)
-    return Reference(set_id, folder, accounts, services, agreed, tariffs, layouts, directory, tariff_keys)
+    prices, calorific = _price_files(tariffs, folder / "tariffs")
+    read = agreed_terms(agreed, terms.name if terms is not None else "service_terms")
+    return Reference(
+        set_id, folder, accounts, services, agreed, read, prices, calorific, tariffs, layouts, directory, tariff_keys
+    )  # fmt: skip
+
+
+def _price_files(
+    tariffs: Sequence[Tariff], folder: Path
+) -> tuple[dict[tuple[str, str], pl.DataFrame], dict[tuple[str, str], dict[str, int]]]:
+    """Dynamic prices and calorific values that tariffs name, by tariff id and file; the faults of all files at once."""
+    faults: list[Fault] = []
+    prices: dict[tuple[str, str], pl.DataFrame] = {}
+    calorific: dict[tuple[str, str], dict[str, int]] = {}
+    for tariff in tariffs:
+        try:
+            own_prices, own_values = load_price_files(tariff, folder)
+        except ConfigurationError as cause:
+            faults += cause.faults
+            continue
+        prices |= {(tariff.tariff_id, file): frame for file, frame in own_prices.items()}
+        calorific |= {(tariff.tariff_id, file): values for file, values in own_values.items()}
+    if faults:
+        raise ConfigurationError(faults)
+    return prices, calorific
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from rating.language.shared_terms import ServiceKind, Tier
+from rating.changed_add_ons import changed_add_ons
+from rating.language.shared_terms import ServiceKind
 from rating.language.tariff import Tariff, TariffVersion
 from rating.metered_usage import read_metered_usage
 from rating.utility.bill_input import GROUP_SCHEMA, REFUSAL_SCHEMA, STATE_SCHEMA, BilledMonth
@@ -198,7 +199,7 @@ def _bill_part(
     value = run.calorific.get(gas.calorific_file, {}).get(period.label) if gas is not None else None
     if value is not None:
         groups = groups.with_columns(pl.col("calorific_nano").fill_null(value))
-    tiers = _changed_add_ons(run.tariff, version, month)
+    tiers = changed_add_ons(run.tariff, version, month)
     billed = bill_services(version, month, groups, found, state, add_on_tiers=tiers)
     refusals = billed.refusals
     if not only and not totals.is_empty():
@@ -212,25 +213,3 @@ def _bill_part(
     )
     rest = state.join(groups, on="group", how="anti")
     return lines.select(BILLED_SCHEMA.keys()), refused.select(REFUSED_SCHEMA.keys()), pl.concat([billed.state, rest])
-
-
-def _changed_add_ons(tariff: Tariff, version: TariffVersion, month: BilledMonth) -> dict[str, tuple[Tier, ...]]:
-    """Tiers of add-ons whose bounds differ between the versions of their ladder's months: each month counts its share of them.
-
-    A month has the bounds of the version in force at its start; a month that no version covers has those of this version.
-    """
-    found: dict[str, tuple[Tier, ...]] = {}
-    for add_on in version.supply.add_ons:
-        began = month.ladder_start(add_on.months, add_on.first_month)
-        sums = [0] * len(add_on.tiers)
-        for number in range(began, began + add_on.months):
-            at = period_of(number, tariff.zone).start_at
-            holds = next((one for one in tariff.versions if one.effective_from_at <= at < one.effective_to_at), version)
-            own = next((one for one in holds.supply.add_ons if one.item == add_on.item and len(one.tiers) == len(sums)), add_on)
-            sums = [total + tier.from_usage for total, tier in zip(sums, own.tiers, strict=True)]
-        bounds = [(2 * total + add_on.months) // (2 * add_on.months) for total in sums]
-        if bounds != [tier.from_usage for tier in add_on.tiers]:
-            found[add_on.item] = tuple(
-                Tier(start, tier.price_nano, tier.per, tier.increment) for start, tier in zip(bounds, add_on.tiers, strict=True)
-            )
-    return found

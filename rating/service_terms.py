@@ -21,7 +21,7 @@ from schemas.errors import ConfigurationError, Fault
 from schemas.periods import period_number
 from schemas.quantities import UsageKind
 
-_DECIMALS = {
+DECIMAL_TERMS = {
     "calorific_value": "calorific_nano",
     "correction": "correction_nano",
     "pressure_bar": "pressure_nano",
@@ -31,13 +31,13 @@ _DECIMALS = {
     "gauge_mbar": "gauge_nano",
     "humidity_mbar": "humidity_nano",
 }
-_TEXTS = ("option", "transformer", "power_factor_standard", "meter_size")
-_MEASURED = {
+TEXT_TERMS = ("option", "transformer", "power_factor_standard", "meter_size")
+MEASURED_TERMS = {
     "installed": ("installed_milliva", APPARENT_UNITS),
     "contract": ("contract_milliw", POWER_UNITS),
     "heated_area": ("area", AREA_UNITS),
 }
-_KEYS = (*_MEASURED, *_TEXTS, *_DECIMALS, "shifts", "paused_days", "moved_in_on", "moved_out_on", "bound_extra")
+_KEYS = (*MEASURED_TERMS, *TEXT_TERMS, *DECIMAL_TERMS, "shifts", "paused_days", "moved_in_on", "moved_out_on", "bound_extra")
 _POWER = POWER_UNITS | APPARENT_UNITS | {"kvar": 10**6}
 
 
@@ -95,9 +95,11 @@ def _period(place: Place, label: str) -> int | None:
 
 
 def _terms(fields: Fields, zone: str) -> dict[str, object]:
-    found: dict[str, object] = {column: measured(fields.get(key), units) for key, (column, units) in _MEASURED.items()}
-    found |= {key: fields.text(key) or None for key in _TEXTS}
-    found |= {column: decimal_nano(fields.get(key), "-100" if key == "temperature" else "0") for key, column in _DECIMALS.items()}
+    found: dict[str, object] = {column: measured(fields.get(key), units) for key, (column, units) in MEASURED_TERMS.items()}
+    found |= {key: fields.text(key) or None for key in TEXT_TERMS}
+    found |= {
+        column: decimal_nano(fields.get(key), "-100" if key == "temperature" else "0") for key, column in DECIMAL_TERMS.items()
+    }
     found["shifts"] = whole(fields.get("shifts"), 1, 3)
     found["paused_days"] = whole(fields.get("paused_days"), 0, 31)
     found["in_from_at"] = instant_at(fields.get("moved_in_on"), zone)

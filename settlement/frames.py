@@ -78,6 +78,16 @@ SERVICE_CHARGES: Columns = {
     "untaxed": pl.Boolean,
     "explanation": pl.String,
 }
+# What a service's tariff carries on: peaks, credits, running totals of ladders; `period` counts months since year 0.
+SERVICE_STATE: Columns = {
+    "account_id": pl.String,
+    "service_id": pl.String,
+    "tariff_id": pl.String,
+    "topic": pl.String,
+    "name": pl.String,
+    "period": pl.Int64,
+    "value": INT128,
+}
 CARRIED: Columns = {"account_id": pl.String, "carried_nano": INT128}
 
 _EXAMPLES_MAX = 20

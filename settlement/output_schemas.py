@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-OUTPUT_SCHEMA_VERSION = "1.1"
+OUTPUT_SCHEMA_VERSION = "1.2"
 MONEY = pa.decimal128(38, 9)
 QUANTITY = pa.decimal128(38, 0)
 
@@ -181,6 +181,18 @@ CARRIED = _table(
     _money("carried", "rounding residue; positive is still owed by the customer"),
 )
 
+SERVICE_STATE = _table(
+    "service_state",
+    "one row per fact that a service's tariff carries into the next period: a peak, a credit, a running total",
+    _text("account_id", "the account of the service"),
+    _text("service_id", "the service: a metering point or a number"),
+    _text("tariff_id", "the tariff whose elements look back"),
+    _text("topic", "peak, credit_quantity, credit_nano, ladder, minimum_nano or use"),
+    _text("name", "the element of the tariff, or the pool of a credit"),
+    column("period", pa.int64(), "months since year 0", "the billing period that it is of"),
+    column("value", QUANTITY, "milli-units; credit_nano, minimum_nano: 1e-9 of the currency", "how much"),
+)
+
 OUTPUT_SCHEMAS: Mapping[str, pa.Schema] = {
     "bills": BILLS,
     "bill_lines": BILL_LINES,
@@ -188,6 +200,7 @@ OUTPUT_SCHEMAS: Mapping[str, pa.Schema] = {
     "service_charges": SERVICE_CHARGES,
     "postings": POSTINGS,
     "carried": CARRIED,
+    "service_state": SERVICE_STATE,
 }
 
 

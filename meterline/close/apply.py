@@ -97,6 +97,7 @@ def _seal_bucket(config: Config, folder: str, period: Period, bucket: int, fold:
         "service_charges": output_table(fold.service_charges, OUTPUT_SCHEMAS["service_charges"]),
         "postings": output_table(settled.postings, OUTPUT_SCHEMAS["postings"]),
         "carried": output_table(settled.carried, OUTPUT_SCHEMAS["carried"]),
+        "service_state": output_table(fold.intervals.service_state, OUTPUT_SCHEMAS["service_state"]),
         "charged_calls": charged_calls_table(fold.calls.charges),
         "charged_days": charged_days_table(fold.intervals.determinants),
     }

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from meterline.close.fold import fold_bucket
-from meterline.close.plan import carried_into
+from meterline.close.plan import carried_into, state_into
 from meterline.config import Config
 from meterline.reference import Reference, open_reference
 from meterline.store.snapshot import Snapshot
@@ -91,6 +91,7 @@ def _draft(config: Config, log: CommitLog, reference: Reference, period: Period,
     fold = fold_bucket(
         Snapshot.at_head(log, config.data), reference, period, bucket,
         zone=config.zone, tenant=config.tenant, issue_on=issued, carried=carried_into(config, log, period, as_of=log.head()),
+        service_state=state_into(config, log, period, as_of=log.head()),
     )  # fmt: skip
     return {
         "bills": fold.settlement.bills,

@@ -22,6 +22,9 @@ from schemas.quantities import UsageKind
 from schemas.reasons import Disposition
 from schemas.zones import instant_us, moment_of
 
+_METERED_UNITS = {UsageKind.ENERGY: "kWh", UsageKind.REACTIVE: "kvarh", UsageKind.LIQUID: "m3"}
+_BEHIND = ("account_id", "service_id", "tariff_id", "version", "item")
+
 
 @dataclass
 class RecordExplanation:
@@ -55,7 +58,8 @@ def explain_line(config: Config, log: CommitLog, view: BillView, line_no: int, *
     currency = view.bill["currency"]
     charges = _charges_of(view, line)
     of_services = _service_charges_of(view, line)
-    records = _records(config, log, view, charges, records_max) if line["kind"] in ("usage", "discount") else []
+    behind = [{name: row[name] for name in _BEHIND} for row in [*charges.iter_rows(named=True), *of_services]]
+    records = _records(config, log, view, behind, records_max) if behind else []
     value = {
         "bill_number": view.bill["bill_number"],
         "draft": view.is_draft,
@@ -143,9 +147,12 @@ def _services_text(charges: pl.DataFrame, currency: str) -> str:
     return "\n".join(lines)
 
 
-def _records(config: Config, log: CommitLog, view: BillView, charges: pl.DataFrame, records_max: int) -> list[RecordExplanation]:
-    key = ["account_id", "service_id", "tariff_id", "version", "item"]
-    wanted = charges.select(key).unique()
+def _records(
+    config: Config, log: CommitLog, view: BillView, behind: list[dict[str, Any]], records_max: int
+) -> list[RecordExplanation]:
+    """The first records of charges [account_id, service_id, tariff_id, version, item]."""
+    key = list(_BEHIND)
+    wanted = pl.DataFrame(behind, schema=dict.fromkeys(key, pl.String)).unique()
     found: list[dict[str, Any]] = []
     for frame, table in ((view.calls, "rated_calls"), (view.days, "interval_days")):
         if frame.height:
@@ -188,8 +195,9 @@ def _record(
         arithmetic = _call_arithmetic(view, row, stored, value)
     else:
         value |= {"channel": row["channel"], "quantity_milliwh": row["quantity"], "quality": stored.row["quality_text"]}
-        energy, quality = amount_text(row["quantity"] * 1000), stored.row["quality_text"]
-        arithmetic = f"channel {row['channel']}: {energy} kWh at this price, quality {quality}"
+        used, quality = amount_text(row["quantity"] * 1000), stored.row["quality_text"]
+        unit = _METERED_UNITS[UsageKind(stored.row["kind"])]
+        arithmetic = f"channel {row['channel']}: {used} {unit} at this price, quality {quality}"
     shown = content if len(content) <= 200 else f"{content[:200]}... ({len(content)} characters)"
     text = (
         f"record {value['record_id']}  {value['start_at']}  service {row['service_id']}\n"

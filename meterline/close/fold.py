@@ -58,13 +58,15 @@ def fold_bucket(
     tenant: str,
     issue_on: date,
     carried: pl.DataFrame,
+    service_state: pl.DataFrame,
 ) -> BucketFold:
     """Fold and settle; raises ConservationError if money does not add up to the nano-unit."""
     day_starts = day_starts_of(period, zone)
     calls = fold_calls(snapshot, reference, period, bucket, day_starts)
-    intervals = fold_intervals(snapshot, reference, period, bucket)
-    items = pl.concat([_call_items(calls.charges), intervals.items.select(_item_columns())])
     accounts, contracts = bucket_frames(reference, bucket)
+    state_in = service_state.join(accounts, on="account_id", how="semi")
+    intervals = fold_intervals(snapshot, reference, period, bucket, contracts, state_in, day_starts)
+    items = pl.concat([_call_items(calls.charges), intervals.items.select(_item_columns())])
     fees, taxes = account_terms(reference)
     taken_in = carried.join(accounts, on="account_id", how="semi").select(list(CARRIED))
     settlement = settle_accounts(

@@ -9,17 +9,20 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from meterline.close.supply_fold import SupplyFold, fold_supply, tariffs_by_elements
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
+from rating.billed_roles import billed_roles
 from rating.utility.intervals import determine_intervals, line_amount_nano
+from schemas.channels import ChannelRole
 from schemas.money import NANO, amount_text
 from schemas.periods import Period
 from schemas.quantities import UsageKind
 from schemas.reasons import Reason
-from settlement.service_charges import no_service_charges
+from settlement.frames import USAGE_ITEMS
 
 _US_PER_S = 1_000_000
-_COLUMNS = ("record_hi", "record_lo", "metering_point_id", "channel", "start_at", "step_s", "values", "kind")
+_COLUMNS = ("record_hi", "record_lo", "metering_point_id", "channel", "start_at", "step_s", "values", "kind", "role")
 _SERVICE = ["account_id", "service_id", "item_index"]
 
 
@@ -32,10 +35,26 @@ class IntervalFold:
     items: pl.DataFrame
     unpriced: pl.DataFrame
     service_charges: pl.DataFrame  # settlement.frames.SERVICE_CHARGES
+    service_state: pl.DataFrame  # settlement.frames.SERVICE_STATE, to carry on
+    refused: pl.DataFrame  # [account_id, service_id, tariff_id, element, reason] of services that cannot be billed
+
+    def refused_services(self) -> list[str]:
+        """`service NEM1: demand Peak: no demand in kW could be measured`, one text for each reason."""
+        return [f"service {service}: {element}: {reason}" for _, service, _, element, reason in self.refused.iter_rows()]
 
 
-def fold_intervals(snapshot: Snapshot, reference: Reference, period: Period, bucket: int) -> IntervalFold:
-    """What each stored part of a meter day costs; tiers run in time order over all channels of a service."""
+def fold_intervals(
+    snapshot: Snapshot, reference: Reference, period: Period, bucket: int, contracts: pl.DataFrame, state: pl.DataFrame,
+    day_starts: npt.NDArray[np.int64],
+) -> IntervalFold:  # fmt: skip
+    """What each stored part of a meter day costs; tiers run in time order over all channels of a service.
+
+    Args:
+        contracts: settlement.frames.CONTRACTS of the bucket. state: settlement.frames.SERVICE_STATE of the period before.
+        day_starts: local midnights of the period and its end.
+    Raises:
+        ConfigurationError: a tariff with an element that a close cannot bill.
+    """
     rows = snapshot.read("interval_days", periods=[period.number], bucket=bucket, columns=_COLUMNS)
     start_at = rows["start_at"].cast(pa.int64()).to_numpy()
     values = rows["values"].combine_chunks()
@@ -58,14 +77,32 @@ def fold_intervals(snapshot: Snapshot, reference: Reference, period: Period, buc
             "step_us": rows["step_s"].to_numpy().astype(np.int64) * _US_PER_S,
             "first_value": offsets[:-1] - offsets[0],
             "count": np.diff(offsets).astype(np.int32),
+            "role": rows["role"].to_numpy(),
+            "kind": rows["kind"].to_numpy(),
         },
         schema_overrides={"service_id": pl.String, "channel": pl.String},
     ).sort(*ladder, "start_at", "channel", "record_hi")
-    frame = frame.with_columns(ladder_group=(pl.struct(ladder).rle_id()).cast(pl.Int32))
-    return _priced(frame, values.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]], reference, period)
+    named = frame.with_columns(account_id=pl.Series(directory.account_id[frame["rank"].to_numpy()].tolist(), dtype=pl.String))
+    held = values.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
+    billed = _billed(named, reference)
+    by_elements = pl.Series(tariffs_by_elements(reference)[billed["tariff_index"].to_numpy()], dtype=pl.Boolean)
+    supply = fold_supply(billed.filter(by_elements), held, reference, period, contracts, state, day_starts)
+    priced = billed.filter((pl.col("role") == int(ChannelRole.IMPORT)) & pl.col("by_price"))
+    return _priced(priced.with_columns(ladder_group=(pl.struct(ladder).rle_id()).cast(pl.Int32)), held, reference, period, supply)
 
 
-def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Reference, period: Period) -> IntervalFold:
+def _billed(rows: pl.DataFrame, reference: Reference) -> pl.DataFrame:
+    """The rows whose role and kind their tariff bills, with `by_price`; what a changed tariff no longer bills adds nothing."""
+    roles, kind, by_price = billed_roles(reference.tariffs, rows["tariff_index"].to_numpy(), rows["start_at"].to_numpy())
+    role = rows["role"].to_numpy()
+    is_import = role == int(ChannelRole.IMPORT)
+    billed = ((roles >> role) & 1).astype(np.bool_) & (~is_import | (kind == rows["kind"].to_numpy()))
+    return rows.with_columns(pl.Series("by_price", by_price, dtype=pl.Boolean)).filter(pl.Series(billed, dtype=pl.Boolean))
+
+
+def _priced(
+    frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Reference, period: Period, supply: SupplyFold
+) -> IntervalFold:
     book = reference.book(period.start_at, period.end_at)
     found = determine_intervals(
         book,
@@ -75,12 +112,9 @@ def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Refer
         },
         values=values,
     )
-    named = frame.with_columns(
-        account_id=pl.Series(reference.directory.account_id[frame["rank"].to_numpy()].tolist(), dtype=pl.String)
-    )
     wrong = found.status != Reason.OK
     unpriced = (
-        named.filter(wrong)
+        frame.filter(wrong)
         .select("record_hi", "record_lo", "account_id")
         .with_columns(reason=pl.Series(found.status[wrong], dtype=pl.UInt8))
     )
@@ -94,13 +128,18 @@ def _priced(frame: pl.DataFrame, values: npt.NDArray[np.int64], reference: Refer
         schema={"item_index": pl.Int32, "tariff_id": pl.String, "version": pl.String, "item": pl.String},
     )
     determinants = (
-        named[found.run_index].select("account_id", "service_id", "channel", "record_hi", "record_lo", "start_at")
+        frame[found.run_index].select("account_id", "service_id", "channel", "record_hi", "record_lo", "start_at")
         .with_columns(
             item_index=pl.Series(found.item_index, dtype=pl.Int32), quantity=pl.Series(found.quantity_milliwh, dtype=pl.Int64)
         )
         .join(labels, on="item_index", how="left")
     )  # fmt: skip
-    return IntervalFold(determinants, _usage_items(determinants, reference, period), unpriced, no_service_charges())
+    plain = [tariff.tariff_id for tariff, own in zip(reference.tariffs, tariffs_by_elements(reference), strict=True) if not own]
+    items = _usage_items(determinants.filter(pl.col("tariff_id").is_in(plain)), reference, period)
+    every = pl.concat([determinants, supply.beside.select(determinants.columns)])
+    return IntervalFold(
+        every, pl.concat([items.select(list(USAGE_ITEMS)), supply.items]), unpriced, supply.charges, supply.state, supply.refused
+    )
 
 
 def _usage_items(determinants: pl.DataFrame, reference: Reference, period: Period) -> pl.DataFrame:

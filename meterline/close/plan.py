@@ -25,11 +25,12 @@ from schemas.ports import CommitLog, RowCount
 from schemas.reasons import Disposition
 from schemas.zones import tzdata_version
 from settlement.digests import digest_of
-from settlement.frames import CARRIED
+from settlement.frames import CARRIED, SERVICE_STATE
 from settlement.output_tables import frame_of_table
 
 PLAN_VERSION = 1
 PASS, WARN, BLOCK = "PASS", "WARN", "BLOCK"
+_REFUSED_SHOWN = 10
 _PINNED_SCOPES = ("bucket", "period", "reference")
 
 
@@ -42,6 +43,7 @@ class CloseTotals:
     records: int = 0
     rated_again: int = 0
     unpriced: int = 0
+    refused: list[str] = field(default_factory=list)  # services that cannot be billed, with the element and the reason
     money: Counter[str] = field(default_factory=Counter)
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -52,6 +54,7 @@ class CloseTotals:
         self.records += fold.calls.charges.height + fold.intervals.determinants.select("record_hi", "record_lo").unique().height
         self.rated_again += fold.calls.rated_again
         self.unpriced += fold.unpriced.height
+        self.refused += fold.intervals.refused_services()
         for name in ("list_nano", "allowance_nano", "discount_nano", "net_nano"):
             self.money[name] += int(fold.usage_items[name].sum() or 0)
         for name in ("net_nano", "tax_nano", "rounding_nano", "total_nano", "carried_out_nano"):
@@ -70,8 +73,10 @@ class CloseTotals:
 def bucket_digest(fold: BucketFold) -> str:
     """One hash over everything that is sealed of a bucket."""
     settled = fold.settlement
+    state = {"service_state": fold.intervals.service_state} if fold.intervals.service_state.height else {}
     return digest_of(
-        {
+        state
+        | {
             "bills": settled.bills,
             "lines": settled.lines,
             "postings": settled.postings,
@@ -94,12 +99,14 @@ def fold_period(
     for table in ("rated_calls", "interval_days"):
         snapshot.files(table)
     carried = carried_into(config, log, period, as_of=as_of)
-    reference.book(period.start_at, period.end_at)
+    state = state_into(config, log, period, as_of=as_of)
+    reference.supply_books(period.start_at, period.end_at)
 
     def fold(bucket: int) -> tuple[int, BucketFold]:
         folded = fold_bucket(
-            snapshot, reference, period, bucket, zone=config.zone, tenant=config.tenant, issue_on=issue_on, carried=carried
-        )
+            snapshot, reference, period, bucket, zone=config.zone, tenant=config.tenant, issue_on=issue_on, carried=carried,
+            service_state=state,
+        )  # fmt: skip
         return bucket, folded
 
     with ThreadPoolExecutor(config.threads) as pool:
@@ -116,6 +123,18 @@ def carried_into(config: Config, log: CommitLog, period: Period, *, as_of: int) 
     newest = max((file.parts[0].period for file in files), default=None)
     frames = [frame_of_table(pq.read_table(config.data / file.name)) for file in files if file.parts[0].period == newest]
     return pl.concat(frames) if frames else pl.DataFrame(schema=dict(CARRIED))
+
+
+def state_into(config: Config, log: CommitLog, period: Period, *, as_of: int) -> pl.DataFrame:
+    """What the services' tariffs look back at, as the newest earlier sealed period left it: `settlement.frames.SERVICE_STATE`."""
+    import pyarrow.parquet as pq
+
+    sealed = {name: log.live_files(name, as_of=as_of) for name in ("bills", "carried", "service_state")}
+    earlier = [file.parts[0].period for files in sealed.values() for file in files if file.parts[0].period < period.number]
+    newest = max(earlier, default=None)
+    files = [file for file in sealed["service_state"] if file.parts[0].period == newest]
+    frames = [frame_of_table(pq.read_table(config.data / file.name)).select(list(SERVICE_STATE)) for file in files]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(SERVICE_STATE))
 
 
 def make_plan(
@@ -182,6 +201,8 @@ def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict
                "their bills took in no rounding from this one"),
         _check("every record has a price", PASS if not totals.unpriced else BLOCK, f"{totals.unpriced} without",
                "meterline tariff check"),
+        *([_check("every service can be billed", BLOCK, _refused_text(totals.refused), "load the readings or terms that are missing")]
+          if totals.refused else []),
         _check("suspense worked", PASS if not rejected else WARN, f"{rejected} rejected", "meterline suspense list"),
         _check("first pass as stored", PASS if not totals.rated_again else WARN, f"{totals.rated_again} rated again",
                "tariffs were changed after rating"),
@@ -192,6 +213,11 @@ def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict
 
 def _check(what: str, verdict: str, figure: str, next_step: str) -> dict[str, str]:
     return {"check": what, "verdict": verdict, "figure": figure, "next": next_step if verdict != PASS else ""}
+
+
+def _refused_text(refused: list[str]) -> str:
+    more = len(refused) - _REFUSED_SHOWN
+    return "; ".join(sorted(refused)[:_REFUSED_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _label(number: int) -> str:

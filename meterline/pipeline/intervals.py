@@ -23,7 +23,9 @@ from meterline.pipeline.staged import Staged, StagedRows
 from meterline.pipeline.tally import count_rows
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
+from rating.billed_roles import billed_roles
 from rating.utility.intervals import determine_intervals
+from schemas.channels import ChannelRole
 from schemas.hashing import record_id_of, text_words
 from schemas.ports import Source
 from schemas.quantities import UsageKind
@@ -75,7 +77,7 @@ def stage_intervals(
     reference: Reference, calendar: Calendar, index: DuplicateIndex, snapshot: Snapshot,
 ) -> Staged:  # fmt: skip
     """Decide where each of the given days goes; the same contract as `pipeline.calls.stage_calls`."""
-    batch = _preprocess(days, rows, calendar, index)
+    batch = _preprocess(days, rows, calendar, index, reference)
     rivalry = _Versions(batch, snapshot).settle()
     batch.status[(batch.status == _OK) & batch.closed & (batch.found == NEW)] = Reason.PERIOD_CLOSED
     live = np.flatnonzero((batch.status == _OK) & (batch.found == NEW) & ~batch.superseded)
@@ -90,9 +92,13 @@ def stage_intervals(
     return staged
 
 
-def _preprocess(days: IntervalDays, rows: npt.NDArray[np.int64], calendar: Calendar, index: DuplicateIndex) -> _Days:
+def _preprocess(
+    days: IntervalDays, rows: npt.NDArray[np.int64], calendar: Calendar, index: DuplicateIndex, reference: Reference
+) -> _Days:
     status = days.status[rows].copy()
     start_at = days.start_at[rows]
+    last_at = start_at + days.step_s[rows].astype(np.int64) * (days.count[rows] - 1) * _US_PER_S
+    _take_billed(days, rows, status, (start_at, last_at), reference)
     end_at = start_at + days.step_s[rows].astype(np.int64) * days.count[rows] * _US_PER_S
     period, last = calendar.periods(start_at), calendar.periods(end_at - 1)
     status[(period < 0) | (last < 0)] = Reason.BAD_TIMESTAMP
@@ -103,6 +109,31 @@ def _preprocess(days: IntervalDays, rows: npt.NDArray[np.int64], calendar: Calen
     found = index.add(days.record_hi[rows], days.content_hash[rows], service_hash)
     periods = set(np.unique(np.concatenate([period, last])).tolist())
     return _Days(days, rows, status, np.zeros(len(rows), bool), closed, period, periods, found)
+
+
+def _take_billed(
+    days: IntervalDays,
+    rows: npt.NDArray[np.int64],
+    status: npt.NDArray[np.uint8],
+    ends: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    reference: Reference,
+) -> None:
+    """A day of export or reactive energy is judged anew where the service's tariff, at either end of the day, bills its role."""
+    asked = np.flatnonzero((status == Reason.UNBILLED_CHANNEL) & (days.used_status[rows] != Reason.UNBILLED_CHANNEL))
+    if not len(asked):
+        return
+    names = days.metering_point_id.take(pa.array(rows[asked])).to_pylist()
+    role = days.role[rows[asked]]
+    billed = np.zeros(len(asked), np.bool_)
+    for at in ends:
+        held = reference.directory.resolve_names(names, at[asked])
+        tariff = np.where(held >= 0, reference.directory.tariff_index[held], -1).astype(np.int32)
+        billed |= _bills_role(billed_roles(reference.tariffs, tariff, at[asked])[0], role)
+    status[asked[billed]] = days.used_status[rows[asked[billed]]]
+
+
+def _bills_role(roles: npt.NDArray[np.uint8], role: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return ((roles >> role) & 1).astype(np.bool_)
 
 
 def _cut(batch: _Days, live: npt.NDArray[np.int64], reference: Reference, calendar: Calendar) -> _Parts:
@@ -138,8 +169,21 @@ def _cut(batch: _Days, live: npt.NDArray[np.int64], reference: Reference, calend
 
 
 def _first_pass(batch: _Days, parts: _Parts, reference: Reference) -> None:
-    """A part is billable if every interval of it has a price; what it costs depends on the period and is a fold (design §4.5)."""
+    """A part is billable if its tariff bills the channel's role and unit, and import has a price for every interval; what it costs
+    depends on the period and is a fold (design §4.5)."""
     wanted = np.flatnonzero(parts.status == _OK)
+    if not len(wanted):
+        return
+    tariff = reference.directory.tariff_index[parts.assignment[wanted]]
+    role, kind = batch.of("role")[parts.day[wanted]], batch.of("kind")[parts.day[wanted]]
+    roles, import_kind, by_price = billed_roles(reference.tariffs, tariff, parts.start_at[wanted])
+    is_import = role == np.uint8(ChannelRole.IMPORT)
+    fitting = np.select(
+        [is_import, role == np.uint8(ChannelRole.EXPORT)], [import_kind, np.uint8(UsageKind.ENERGY)], UsageKind.REACTIVE
+    )
+    parts.status[wanted[kind != fitting]] = Reason.UNIT_NOT_BILLABLE
+    parts.status[wanted[~_bills_role(roles, role)]] = Reason.UNBILLED_CHANNEL
+    wanted = wanted[is_import & by_price & (kind == fitting)]
     if not len(wanted):
         return
     step_us = batch.of("step_s")[parts.day[wanted]].astype(np.int64) * _US_PER_S

@@ -30,7 +30,9 @@ from schemas.reasons import Disposition, Reason
 _ACCOUNT = {"source_id": pl.Int64, "period": pl.Int64, "kind": pl.Int64, "disposition": pl.String, "reason": pl.Int64,
             "rows": pl.Int64, "quantity": pl.Int128}  # fmt: skip
 _TABLES = ("rated_calls", "interval_days", "set_aside", "tombstones")
-_SEALED = ("bills", "bill_lines", "charges", "service_charges", "postings", "carried", "charged_calls", "charged_days")
+_SEALED = (
+    "bills", "bill_lines", "charges", "service_charges", "postings", "carried", "service_state", "charged_calls", "charged_days",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import polars as pl
 
+from rating.language.shared_terms import Tier
 from rating.language.tariff import TariffVersion
 from rating.language.utility_terms import Contract, DemandPrice, Pick
 from rating.utility.bill_input import BilledMonth, by_group, no_state
@@ -122,12 +123,16 @@ def demand_lines(
         bounds = [times(rows["over"], start) for start in scaled]
         parts = tier_parts(rows["billed"], constant(rows["billed"], 0), bounds)
         for number, (tier, part) in enumerate(zip(one.price.tiers, parts, strict=True)):
-            detail = f"above {Fraction(tier.from_usage, 10**6)} {one.price.unit}" if tier.from_usage else ""
-            label = _label(one.price, place * 20 + number, detail, tier.price_nano, tier.per)
+            label = _label(one.price, place * 20 + number, demand_detail(one.price, tier), tier.price_nano, tier.per)
             shown = whole if len(parts) == 1 else rounded_products([part], divisors=[rows["over"]])
             found.append(_lines(version, one.price, label, rows, part, shown, Fraction(tier.price_nano, tier.per), month))
     kept = [lines.filter(pl.col("quantity") != 0) for lines in found]
     return pl.concat(kept) if kept else no_lines()
+
+
+def demand_detail(price: DemandPrice, tier: Tier) -> str:
+    """How a line of a tier says which it is; empty for the first."""
+    return f"above {Fraction(tier.from_usage, 10**6)} {price.unit}" if tier.from_usage else ""
 
 
 def _label(price: DemandPrice, place: int, detail: str, price_nano: int, per: int) -> Label:

@@ -6,14 +6,13 @@ from fractions import Fraction
 
 import polars as pl
 
-from rating.language.rates_text import quantity_text
 from rating.language.shared_terms import Tier
 from rating.language.tariff import TariffVersion
+from rating.language.tier_text import tier_detail
 from rating.language.utility_terms import AddOn, BoundBasis, EnergyPrice, TierScope
 from rating.utility.bill_input import BilledMonth, sums_by_group
 from rating.utility.bill_lines import Label, lines_of, no_lines, price_of
 from rating.utility.exact import INT128, constant, rounded_products, to_step
-from schemas.quantities import UsageKind
 
 _KW = 1_000_000
 Cells = list[tuple[pl.DataFrame, EnergyPrice | AddOn, int]]  # ([group, quantity, over], price, tier)
@@ -131,14 +130,19 @@ def add_on_cells(
 
 def energy_lines(cells: Cells, version: TariffVersion, unit: str, *, first_place: int = 0) -> pl.DataFrame:
     """One line for each group, price and tier with a quantity and a price; tiers at a price of zero are left out."""
-    kind = UsageKind.LIQUID if unit == "m3" else UsageKind.ENERGY
     found = []
     for place, (cell, price, number) in enumerate(cells):
         tier = price.tiers[number]
         if cell.is_empty() or (isinstance(price, AddOn) and tier.price_nano == 0):
             continue
-        detail = f"above {_bound_text(tier.from_usage, price.basis, kind)}" if tier.from_usage else ""
-        label = Label("energy", first_place + place, price.item, detail, unit, price_of(tier.price_nano, tier.per, unit))
+        label = Label(
+            "energy",
+            first_place + place,
+            price.item,
+            tier_detail(version, price, tier),
+            unit,
+            price_of(tier.price_nano, tier.per, unit),
+        )
         shown = rounded_products([cell["quantity"]], divisors=[cell["over"]])
         step = version.supply.ladder.quantity_rounding
         if step is not None:
@@ -153,8 +157,3 @@ def energy_lines(cells: Cells, version: TariffVersion, unit: str, *, first_place
             )
         )  # fmt: skip
     return pl.concat(found) if found else no_lines()
-
-
-def _bound_text(from_usage: int, basis: BoundBasis, kind: UsageKind) -> str:
-    suffix = {BoundBasis.PER_DAY: "/day", BoundBasis.PER_KW: "/kW", BoundBasis.PER_KW_DAY: "/kW/day"}.get(basis, "")
-    return quantity_text(from_usage, kind) + suffix
