@@ -20,13 +20,14 @@ import numpy as np
 import polars as pl
 
 from accounts.account_order import account_order
-from benchmarks.bench_rating import MONTH, YEAR, bench_records, bench_tariff
+from benchmarks.rating_input import MONTH, YEAR, bench_records, bench_tariff, columns_of
 from rating.calls.allowances import Grants, allowance_grants
 from rating.calls.first_pass import rate_calls
 from rating.calls.second_pass import DiscountedCalls, discount_calls
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
-from rating.language.call_terms import Allowance, Discount, DiscountTier
+from rating.language.call_terms import Allowance
+from rating.language.discount_terms import Discount, DiscountTier
 from rating.language.tariff import Tariff
 from schemas.periods import period_number, period_of
 from schemas.quantities import INT64_MAX, UsageKind
@@ -47,14 +48,14 @@ def tariffs(prefixes: int, rng: np.random.Generator) -> tuple[Tariff, Tariff]:
         Allowance("messages", UsageKind.MESSAGE, None, 20, 1, "account", True, 0),
         Allowance("volume", UsageKind.VOLUME, None, 500_000_000, 1_000_000, "group", True, 0),
     )
-    version = replace(plain.versions[0], discount=ladder)
+    version = replace(plain.versions[0], discounts=(ladder,))
     without = replace(plain, versions=(version,))
     return without, replace(plain, tariff_id="with", versions=(replace(version, allowances=allowances),))
 
 
 def events(book: TariffBook, of: Tariff, rows: int, accounts: int, rng: np.random.Generator) -> Columns:
     """Rated records in order of arrival; rank is that of the settlement group's accounts."""
-    _, kind, number, start_at, quantity = bench_records(of, rows, rng)
+    _, kind, number, start_at, quantity = columns_of(bench_records(of, rows, rng))
     rank = np.minimum(rng.integers(0, accounts, rows), rng.integers(0, accounts, rows)).astype(np.int32)
     tariff = np.where(rank % 4 == 0, book.tariff_index("with"), book.tariff_index("bench")).astype(np.int32)
     rated = rate_calls(book, tariff, kind, number, start_at, quantity)
