@@ -38,8 +38,7 @@ from rating.compiled.discount_sets import (
     WINDOW_ROW,
 )
 from rating.compiled.prefixes import node_of_number
-from rating.compiled.rule_layout import LADDER
-from schemas.kernels import inline_kernel, kernel
+from schemas.kernels_borrowed import borrowing_kernel, borrowing_part
 
 _MILLION = 1_000_000
 _TOTAL_MAX = 2**61  # totals are held here, far above any bound, so that no month can wrap them
@@ -48,7 +47,7 @@ _LONG_DIVISION_MAX = 2**40
 _DIGIT = 2**22 - 1
 
 
-@inline_kernel
+@borrowing_part
 def part_of(amount: int, part: int, whole: int) -> int:
     """amount * part // whole exactly, for 0 <= part <= whole, 0 < whole, 0 <= amount: no product leaves int64."""
     if amount < _HALF_WORD and part < _HALF_WORD:
@@ -76,7 +75,7 @@ def part_of(amount: int, part: int, whole: int) -> int:
     return quotient
 
 
-@inline_kernel
+@borrowing_part
 def share_of(amount: int, ppm: int) -> int:
     """`ppm` of an amount, half up by magnitude."""
     magnitude = abs(amount)
@@ -85,7 +84,7 @@ def share_of(amount: int, ppm: int) -> int:
     return given if amount >= 0 else -given
 
 
-@inline_kernel
+@borrowing_part
 def raised(total: int, by: int) -> int:
     """A running total after a record, held within +-2**61."""
     if by >= 0:
@@ -93,7 +92,7 @@ def raised(total: int, by: int) -> int:
     return total + by if by > -_TOTAL_MAX - total else -_TOTAL_MAX
 
 
-@inline_kernel
+@borrowing_part
 def tier_share(tiers, first, end, total):  # type: ignore[no-untyped-def]
     """The ppm of the tier that a running total has reached."""
     ppm = 0
@@ -103,7 +102,7 @@ def tier_share(tiers, first, end, total):  # type: ignore[no-untyped-def]
     return ppm
 
 
-@inline_kernel
+@borrowing_part
 def split_share(tiers, first, end, total, span, base):  # type: ignore[no-untyped-def]
     """What a record of `span` > 0 gets of `base` >= 0 where it is divided at the bounds that it passes; rounded once."""
     ppm = tier_share(tiers, first, end, total)
@@ -121,7 +120,7 @@ def split_share(tiers, first, end, total, span, base):  # type: ignore[no-untype
     return whole + (rest + _MILLION // 2) // _MILLION
 
 
-@inline_kernel
+@borrowing_part
 def amount_given(row, tiers, counter, charge, left, units, offer):  # type: ignore[no-untyped-def]
     """What one discount gives of a record; `left` is what earlier discounts left of the charge."""
     base = charge if row[BASE] else left
@@ -146,7 +145,7 @@ def amount_given(row, tiers, counter, charge, left, units, offer):  # type: igno
     return min(given, left) if charge >= 0 else max(given, left)
 
 
-@inline_kernel
+@borrowing_part
 def filters_hold(  # type: ignore[no-untyped-def]
     row, at, number, tariff, span_start, steps, segment, top, sub, index_bits, destinations, windows,
 ):  # fmt: skip
@@ -163,18 +162,19 @@ def filters_hold(  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel()
+@borrowing_kernel
 def give_discounts(  # type: ignore[no-untyped-def]
     account_index, start_at, called_number, quantity, allowance_units, rule_index, tariff_index, eligible, offers,
-    span_start, steps, segment, top, sub, rule_rows, words, index_bits,
-    set_first, rows, tiers, rule_mask, destinations, windows, counters,
+    span_start, steps, segment, top, sub, index_bits,
+    set_of_rule, set_first, rows, tiers, rule_mask, destinations, windows, counters,
     net_nano, discount_nano, given_row, given_discount, given_nano,
 ):  # fmt: skip
     """Reduce `net_nano` [n] by the discounts of each record, in the order given.
 
     Args:
-        eligible: [n], bit j: conditions that need the account hold for the j-th discount of the record's set. offers: [n, slots]
-            what the record costs by the trial rates of its set.
+        eligible: [n], bit j: conditions that need the account hold for the j-th discount of the record's set; read only where
+            one has such conditions. offers: [n, slots], what the record costs by the trial rates of its set; read likewise.
+        set_of_rule: i4[rules], -1 for a rule without discounts.
         counters: [accounts, counters, 5], raised in place.
     Writes:
         discount_nano: the sum for each record. given_*: one row for each discount that gave something, and for each retroactive
@@ -185,7 +185,7 @@ def give_discounts(  # type: ignore[no-untyped-def]
     for i in range(len(net_nano)):
         discount_nano[i] = 0
         rule = rule_index[i]
-        of_set = words[rule_rows[rule, 7] + LADDER]
+        of_set = set_of_rule[rule]
         if of_set < 0:
             continue
         charge = net_nano[i]
@@ -226,7 +226,7 @@ def give_discounts(  # type: ignore[no-untyped-def]
     return written
 
 
-@kernel()
+@borrowing_kernel
 def give_retroactively(  # type: ignore[no-untyped-def]
     account_index, rows, tiers, counters, spread, given_row, given_discount, given_nano, net_nano, discount_nano,
 ):  # fmt: skip
@@ -250,3 +250,17 @@ def give_retroactively(  # type: ignore[no-untyped-def]
         given_nano[entry] = given
         net_nano[i] -= given
         discount_nano[i] += given
+
+
+@borrowing_kernel
+def first_unequal(given_row, given_nano, discount_nano):  # type: ignore[no-untyped-def]
+    """(the first record whose rows, in order of records, do not sum to its discount, their sum); (-1, 0) where all do."""
+    entry, rows = 0, len(given_row)
+    for i in range(len(discount_nano)):
+        total = 0
+        while entry < rows and given_row[entry] == i:
+            total += given_nano[entry]
+            entry += 1
+        if total != discount_nano[i]:
+            return i, total
+    return (-1, 0) if entry == rows else (given_row[entry], given_nano[entry])

@@ -21,50 +21,55 @@ NO_ACTIVATION_AT = -(2**63)  # a record whose contract's start is not known is n
 
 def eligible_bits(
     book: TariffBook,
-    of_set: npt.NDArray[np.int64],
+    set_of_rule: npt.NDArray[np.int32],
+    rule_index: npt.NDArray[np.int32],
     account_index: npt.NDArray[np.int32],
     start_at: I64,
     contracts: pl.DataFrame | None,
     activation_at: I64 | None,
 ) -> I64:
-    """[n]: bit j where the conditions of the j-th discount of a record's set (`of_set`, -1 none) hold.
+    """[n]: bit j where the conditions of the j-th discount of a record's set hold; empty where no discount has any.
 
     Args:
+        set_of_rule: the set of each rule, -1 none.
         contracts: [account_index, tariff_id, effective_from_at, effective_to_at]; needed where a discount has `with`.
         activation_at: microseconds UTC, NO_ACTIVATION_AT for unknown; needed where a discount has `new_for`.
     Raises:
         MeterlineError: a discount needs what was not given.
     """
-    bits = np.zeros(len(of_set), dtype=np.int64)
-    rows = book.discounts.rows
-    wanted = np.flatnonzero(rows[:, NEEDS_BIT])
-    if not len(wanted):
-        return bits
-    order = np.argsort(of_set, kind="stable")
-    in_order = of_set[order]
+    wanted = np.flatnonzero(book.discounts.rows[:, NEEDS_BIT])
+    bits = np.zeros(len(rule_index) if len(wanted) else 0, dtype=np.int64)
     for d in wanted.tolist():
         number = int(np.searchsorted(book.discounts.set_first, d, side="right")) - 1
-        low, high = np.searchsorted(in_order, [number, number + 1])
-        records = order[low:high]
-        if not len(records):
+        has_set = set_of_rule == number
+        records = slice(None) if has_set.all() else np.flatnonzero(has_set[rule_index])
+        accounts, at = account_index[records], start_at[records]
+        if not len(at):
             continue
         entry = book.discounts.entries[d]
         of = entry.discount
         where = f"discount {of.item!r} of {entry.tariff_id}"
-        holds = np.ones(len(records), dtype=np.bool_)
+        holds = np.ones(len(at), dtype=np.bool_)
         if of.new_for is not None:
             if activation_at is None:
                 raise MeterlineError(Fault(where, "needs the start of the contract", must_be="activation_at given"))
-            started, at = activation_at[records], start_at[records]
-            known = started != NO_ACTIVATION_AT
-            ends = term_ends(np.where(known, started, 0), of.new_for, clock_table(entry.zone, entry.clock))
-            holds &= known & (started <= at) & (at < ends)
+            started = activation_at[records]
+            holds &= (started <= at) & (at < _ends_of_runs(started, of.new_for, clock_table(entry.zone, entry.clock)))
         if of.with_tariffs is not None:
             if contracts is None:
                 raise MeterlineError(Fault(where, "needs what else the account holds", must_be="contracts given"))
-            holds &= held_at(contracts, of.with_tariffs, account_index[records], start_at[records])
+            holds &= held_at(contracts, of.with_tariffs, accounts, at)
         bits[records] |= holds.astype(np.int64) << (d - int(book.discounts.set_first[number]))
     return bits
+
+
+def _ends_of_runs(activation_at: I64, term: Term, clock: ZoneTable) -> I64:
+    """`term_ends` of each record, worked out once for neighbors that share a contract; an unknown start has long ended."""
+    first = np.flatnonzero(np.append(True, activation_at[1:] != activation_at[:-1]))
+    started = activation_at[first]
+    known = started != NO_ACTIVATION_AT
+    ends = np.where(known, term_ends(np.where(known, started, 0), term, clock), NO_ACTIVATION_AT)
+    return np.repeat(ends, np.diff(first, append=len(activation_at)))
 
 
 def term_ends(activation_at: I64, term: Term, clock: ZoneTable) -> I64:

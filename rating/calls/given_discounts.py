@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.calls.discounts import give_discounts, give_retroactively
+from rating.calls.discounts import first_unequal, give_discounts, give_retroactively
 from rating.calls.eligibility import eligible_bits
 from rating.calls.trial_rates import trial_charges
 from rating.compiled.book import INDEX_BITS, TariffBook
@@ -79,27 +79,36 @@ def apply_discounts(
     """
     of = book.discounts
     rows = len(net_nano)
-    of_set = book.rule_words[book.rule_rows[records.rule_index, 7] + LADDER]
-    if not len(of.entries) or not (of_set >= 0).any():
+    set_of_rule = book.rule_words[book.rule_rows[:, 7] + LADDER].astype(np.int32)
+    room = _room(of.set_first, set_of_rule, records.rule_index) if len(of.entries) else 0
+    if not room:
         nothing = GivenDiscounts(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64))
         return np.zeros(rows, dtype=np.int64), nothing
-    eligible = eligible_bits(book, of_set, records.account_index, records.start_at, contracts, activation_at)
+    eligible = eligible_bits(
+        book, set_of_rule, records.rule_index, records.account_index, records.start_at, contracts, activation_at
+    )
     offers = trial_charges(book, records.rule_index, records.quantity, records.allowance_units)
-    sizes = np.diff(of.set_first).astype(np.int64)
-    room = int(sizes[of_set[of_set >= 0]].sum())
     given = GivenDiscounts(np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64))
     discount = np.empty(rows, dtype=np.int64)
     lines = book.timelines
     written = give_discounts(
         records.account_index, records.start_at, records.called_number, records.quantity, records.allowance_units,
         records.rule_index, records.tariff_index, eligible, offers,
-        book.span[0], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub, book.rule_rows, book.rule_words,
-        INDEX_BITS, of.set_first, of.rows, of.tiers, of.rule_mask, of.destinations, of.windows, counters,
+        book.span[0], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub, INDEX_BITS,
+        set_of_rule, of.set_first, of.rows, of.tiers, of.rule_mask, of.destinations, of.windows, counters,
         net_nano, discount, given.record, given.discount_index, given.amount_nano,
     )  # fmt: skip
     found = GivenDiscounts(given.record[:written], given.discount_index[:written], given.amount_nano[:written])
     check_given(found, discount)
     return discount, found
+
+
+def _room(set_first: I32, set_of_rule: I32, rule_index: I32) -> int:
+    """How many discounts the sets of all records hold."""
+    if not len(rule_index):
+        return 0
+    sizes = np.where(set_of_rule >= 0, np.diff(set_first)[np.maximum(set_of_rule, 0)], 0).astype(np.int64)
+    return int(np.dot(np.bincount(rule_index, minlength=len(sizes)), sizes))
 
 
 def check_given(given: GivenDiscounts, discount_nano: I64) -> None:
@@ -108,13 +117,10 @@ def check_given(given: GivenDiscounts, discount_nano: I64) -> None:
     Raises:
         ConservationError: some do not; names the first record.
     """
-    sums = np.zeros(len(discount_nano), dtype=np.int64)
-    np.add.at(sums, given.record, given.amount_nano)
-    if (sums != discount_nano).any():
-        row = int(np.argmax(sums != discount_nano))
-        raise ConservationError(
-            Fault(f"discounts of row {row}", "parts and whole differ", str(int(sums[row])), str(int(discount_nano[row])))
-        )
+    row, total = first_unequal(given.record, given.amount_nano, discount_nano)
+    if row >= 0:
+        where, must_be = f"discounts of row {row}", str(int(discount_nano[row]))
+        raise ConservationError(Fault(where, "parts and whole differ", str(int(total)), must_be))
 
 
 def apply_retroactive(

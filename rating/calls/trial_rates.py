@@ -21,13 +21,13 @@ NO_OFFER = INT64_MAX  # never lower than a charge: nothing is given
 
 
 def trial_charges(book: TariffBook, rule_index: npt.NDArray[np.int32], quantity: I64, allowance_units: I64) -> I64:
-    """[n, slots]: what each record costs by each trial rate of its discounts, NO_OFFER where there is none.
+    """[n, slots]: what each record costs by each trial rate of its discounts, NO_OFFER where there is none; no row where none has.
 
     Where an allowance paid the first part the rate goes on after it, without fee and minimum, as the main rate does.
     """
     of = book.discounts
     slots = int(of.rows[:, OFFER_SLOT].max(initial=-1)) + 1 if (of.rows[:, OFFER] >= 0).any() else 0
-    charges = np.full((len(rule_index), max(slots, 1)), NO_OFFER, dtype=np.int64)
+    charges = np.full((len(rule_index) if slots else 0, max(slots, 1)), NO_OFFER, dtype=np.int64)
     if not slots:
         return charges
     exact = np.zeros(len(rule_index), dtype=np.bool_)
