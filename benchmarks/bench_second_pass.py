@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from accounts.account_order import account_order
+from accounts.account_order import arrange_by_account
 from benchmarks.rating_input import MONTH, YEAR, bench_records, bench_tariff, columns_of
 from rating.calls.allowances import Grants, allowance_grants
 from rating.calls.first_pass import rate_calls
@@ -86,9 +86,9 @@ def grants_of(book: TariffBook, accounts: int) -> Grants:
 def second_pass(book: TariffBook, grants: Grants, column: Columns, accounts: int) -> DiscountedCalls:
     """Bring the events into order, then let grants and ladders work: what is measured."""
     group = grants.group_of_account[column["account_index"]]
-    order = account_order(group, column["start_at"], column["hi"], column["lo"], ranks=accounts)
-    sorted_ = {name: values[order] for name, values in column.items() if name not in ("hi", "lo")}
-    groups = group[order]
+    order = arrange_by_account(group, column["start_at"], column["hi"], column["lo"], ranks=accounts)
+    sorted_ = {name: order.take(values) for name, values in column.items() if name not in ("hi", "lo")}
+    groups = order.take(group)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]])
     return discount_calls(book, group_start=starts, grants=grants, **sorted_)
 
@@ -116,7 +116,7 @@ def run(records: int, accounts: int, runs: int, prefixes: int) -> str:
     key = column["account_index"].astype(np.int64) << np.int64(42) | (column["start_at"] - MONTH[0])
     whole = cpu_s(lambda: second_pass(book, grants, column, accounts), runs)
     group = grants.group_of_account[column["account_index"]]
-    ordering = cpu_s(lambda: account_order(group, column["start_at"], column["hi"], column["lo"], ranks=accounts), runs)
+    ordering = cpu_s(lambda: arrange_by_account(group, column["start_at"], column["hi"], column["lo"], ranks=accounts), runs)
     floor = cpu_s(lambda: np.argsort(key), runs)
     digest = hashlib.sha256(found.net_nano.tobytes() + found.state.units_left.tobytes()).hexdigest()[:16]
     per_million = 1e6 / rows

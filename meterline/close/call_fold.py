@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from accounts.account_order import account_order
+from accounts.account_order import arrange_by_account
 from meterline.reference import Reference
 from meterline.store.snapshot import Snapshot
 from rating.calls.allowances import allowance_grants
@@ -74,8 +74,9 @@ def _ordered_usage(snapshot: Snapshot, reference: Reference, period: Period, buc
     column["group"] = directory.group_rank[column["rank"]]
     column["tariff"] = directory.tariff_index[assignment]
     column["activation"] = _activations(directory.service_id, directory.from_at)[assignment]
-    order = account_order(column["group"], column["start_at"], column["record_hi"], column["record_lo"], ranks=directory.accounts)
-    return {name: values[order] for name, values in column.items()}
+    ids = (column["record_hi"], column["record_lo"])
+    order = arrange_by_account(column["group"], column["start_at"], *ids, ranks=directory.accounts)
+    return {name: order.take(values) for name, values in column.items()}
 
 
 def _activations(service_id: npt.NDArray[Any], from_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -21,7 +21,7 @@ NO_OFFER = INT64_MAX  # never lower than a charge: nothing is given
 
 
 def trial_charges(book: TariffBook, rule_index: npt.NDArray[np.int32], quantity: I64, allowance_units: I64) -> I64:
-    """[n, slots]: what each record costs by each trial rate of its discounts, NO_OFFER where there is none; no row where none has.
+    """[n, slots]: what each record costs by each trial rate of its discounts, NO_OFFER where there is none; no row without slots.
 
     Where an allowance paid the first part the rate goes on after it, without fee and minimum, as the main rate does.
     """
