@@ -17,11 +17,11 @@ from rating.balances.charge import ChargedUsage, charge_usage
 from rating.balances.layout import BALANCE, COUNT, FROM, MONEY, MONEY_BALANCE, MONEY_NANO, RULE_INDEX, TIER, TO, UNITS
 from rating.balances.refunds import refund, rerate
 from rating.balances.reservations import Reservations, RunningCall, update
-from rating.balances.usage_rows import RefundRow, UsageRow
 from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
 from rating.language.rates_text import quantity_text
 from rating.language.tariff import Tariff
+from rating.usage_rows import RefundRow, UsageRow
 from schemas.money import amount_text
 from schemas.reasons import Reason
 from schemas.zones import instant_us, moment_of

@@ -6,8 +6,8 @@ different text, so that both accept and refuse the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rating.language.written_values import UNITS
+from rating.language.written_values import UNITS, quantity_units
+from rating.language.yaml_places import close_match
 from schemas.errors import Fault, MeterlineError
 from schemas.hashing import record_id_of, text_words
 from schemas.numbers import DIGITS_MAX
@@ -50,6 +51,43 @@ class UsageColumns:
         return instant_us(datetime(first, 1, 1, tzinfo=UTC)), instant_us(datetime(last + 1, 1, 1, tzinfo=UTC))
 
 
+@dataclass(frozen=True, slots=True)
+class RowFaults:
+    """What is wrong with the rows of a file: one fault for a row and a field, the first ones in words."""
+
+    file: str = "usage"
+    found: dict[tuple[int, int], Fault] = field(default_factory=dict)  # by row and place among the fields that were read
+    fields: list[str] = field(default_factory=list)
+
+    def where(self, row: int) -> str:
+        return f"{self.file} row {row + 1}"
+
+    def note(self, name: str, rows: pl.Series, fault: Callable[[int], Fault]) -> None:
+        """Enter a fault for the rows where a mask holds; a field of a row keeps its first."""
+        if name not in self.fields:
+            self.fields.append(name)
+        column = self.fields.index(name)
+        for place, row in enumerate(rows.arg_true().to_list()):
+            if (row, column) not in self.found:
+                self.found[row, column] = fault(row) if place < FAULTS_SHOWN else Fault(self.file, "")
+
+    def has(self, name: str) -> set[int]:
+        """Rows with a fault in a field."""
+        return {row for row, column in self.found if self.fields[column] == name}
+
+    def refuse(self) -> None:
+        """
+        Raises:
+            MeterlineError: there are faults: the first of them, and how many rows more have some.
+        """
+        if not self.found:
+            return
+        keys = sorted(self.found)[:FAULTS_SHOWN]
+        more = len({row for row, _ in self.found} - {row for row, _ in keys})
+        rest = f"{more} more row{'s' if more > 1 else ''} cannot be read"
+        raise MeterlineError([*(self.found[key] for key in keys), *([Fault(self.file, rest)] if more else [])])
+
+
 def usage_columns(usage: pl.DataFrame) -> UsageColumns:
     """The columns of usage records.
 
@@ -58,61 +96,72 @@ def usage_columns(usage: pl.DataFrame) -> UsageColumns:
             start_at (a datetime with zone, or ISO text with an offset), quantity (an integer, a decimal or its text) and,
             optionally, unit (s, min, MB, kWh, ...; without it the base unit: ms, messages, bytes, milliwh).
     Raises:
-        MeterlineError: a missing column; all records that cannot be read, the first 20 with their row.
+        MeterlineError: a missing column; all fields that cannot be read, the first 20 with their row.
     """
-    missing = [name for name in ("kind", "start_at", "quantity") if name not in usage.columns]
+    faults = RowFaults()
+    refuse_missing(usage, ("kind", "start_at", "quantity"), faults.file)
+    found = read_columns(usage, faults)
+    faults.refuse()
+    return found
+
+
+def refuse_missing(usage: pl.DataFrame, names: tuple[str, ...], file: str) -> None:
+    """
+    Raises:
+        MeterlineError: every column that is not there, with the one that may be meant.
+    """
+    missing = [name for name in names if name not in usage.columns]
+    others = [name for name in usage.columns if name not in names]
     if missing:
-        raise MeterlineError([Fault("usage", f"column {name} is missing") for name in missing])
-    faults: dict[int, Fault] = {}
-    kind = _kinds(usage["kind"], faults)
-    packed = _numbers(_texts(usage, "called_number"), faults)
+        raise MeterlineError([Fault(file, f"column {name} is missing", next_step=close_match(name, others)) for name in missing])
+
+
+def read_columns(
+    usage: pl.DataFrame, faults: RowFaults, *, quantity: str = "quantity", kinds: Mapping[str, UsageKind] = _KINDS
+) -> UsageColumns:
+    """As `usage_columns`, faults entered: `quantity` names the column that is measured, `kinds` are those that may occur."""
+    kind = _kinds(usage["kind"], kinds, faults)
+    packed = _numbers(texts_of(usage, "called_number"), faults)
     start_at = _instants(usage["start_at"], faults)
-    quantity = _quantities(_texts(usage, "quantity"), _texts(usage, "unit"), kind, faults)
-    if faults:
-        shown = [faults[row] for row in sorted(faults)[:FAULTS_SHOWN]]
-        more = len(faults) - len(shown)
-        raise MeterlineError([*shown, *([Fault("usage", f"{more} more rows cannot be read")] if more else [])])
-    return UsageColumns(kind.to_numpy(), packed.to_numpy(), start_at.to_numpy(), quantity.to_numpy())
+    used = read_quantities(texts_of(usage, quantity), texts_of(usage, "unit"), kind, faults, quantity)
+    return UsageColumns(kind.to_numpy(), packed.to_numpy(), start_at.to_numpy(), used.to_numpy())
 
 
-def _texts(usage: pl.DataFrame, name: str) -> pl.Series:
+def texts_of(usage: pl.DataFrame, name: str) -> pl.Series:
     """A column as text; empty where it is null or not there at all."""
     if name not in usage.columns:
         return pl.Series(name, [""], dtype=pl.String).new_from_index(0, len(usage))
     return usage[name].cast(pl.String).fill_null("")
 
 
-def _note(faults: dict[int, Fault], rows: pl.Series, fault: Callable[[int], Fault]) -> None:
-    """Enter a fault for the rows where a mask holds, the first ones in words; a row keeps its first fault."""
-    for place, row in enumerate(rows.arg_true().to_list()):
-        if row not in faults:
-            faults[row] = fault(row) if place < FAULTS_SHOWN else Fault("usage", "")
-
-
-def _where(row: int) -> str:
-    return f"usage row {row + 1}"
-
-
-def _kinds(column: pl.Series, faults: dict[int, Fault]) -> pl.Series:
-    codes = {label: int(kind) for label, kind in _KINDS.items()}
+def _kinds(column: pl.Series, kinds: Mapping[str, UsageKind], faults: RowFaults) -> pl.Series:
+    codes = {label: int(kind) for label, kind in kinds.items()}
     kind = column.cast(pl.String).replace_strict(codes, default=None, return_dtype=pl.UInt8)
-    must_be = " or ".join(_KINDS)
-    _note(faults, kind.is_null(), lambda row: Fault(_where(row), "no such kind", repr(column[row]), must_be))
+
+    def fault(row: int) -> Fault:
+        if not column[row]:
+            return Fault(faults.where(row), "kind is missing", must_be=" or ".join(kinds))
+        meant = close_match(str(column[row]), kinds)
+        return Fault(
+            faults.where(row), "no such kind", repr(column[row]), " or ".join(kinds), meant if meant.startswith("did") else ""
+        )
+
+    faults.note("kind", kind.is_null(), fault)
     return kind.fill_null(0)
 
 
-def _numbers(column: pl.Series, faults: dict[int, Fault]) -> pl.Series:
+def _numbers(column: pl.Series, faults: RowFaults) -> pl.Series:
     digits = column.str.strip_prefix("+")
     bad = ~digits.str.contains(_NUMBER)
     what = f"not a number of at most {DIGITS_MAX} digits: "
-    _note(faults, bad, lambda row: Fault(_where(row), f"{what}{digits[row]!r}"))
+    faults.note("called_number", bad, lambda row: Fault(faults.where(row), f"{what}{digits[row]!r}"))
     return digits.set(bad, "").str.pad_end(16, "f").str.to_integer(base=16, dtype=pl.UInt64)
 
 
-def _instants(column: pl.Series, faults: dict[int, Fault]) -> pl.Series:
+def _instants(column: pl.Series, faults: RowFaults) -> pl.Series:
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
         at = column.dt.cast_time_unit("us").cast(pl.Int64)
-        _note(faults, at.is_null(), lambda row: Fault(_where(row), "start_at is missing"))
+        faults.note("start_at", at.is_null(), lambda row: Fault(faults.where(row), "start_at is missing"))
         return at.fill_null(0)
     text = column.cast(pl.String).fill_null("")
     plain = text.str.replace("Z$", "+00:00").str.replace("^(.{10}) ", "${1}T")
@@ -121,7 +170,7 @@ def _instants(column: pl.Series, faults: dict[int, Fault]) -> pl.Series:
     return _by_text(parsed.cast(pl.Int64), text, _instant, faults)
 
 
-def _by_text(found: pl.Series, text: pl.Series, read: Callable[[str], int], faults: dict[int, Fault]) -> pl.Series:
+def _by_text(found: pl.Series, text: pl.Series, read: Callable[[str], int], faults: RowFaults) -> pl.Series:
     """Fill what is null by reading each different text once."""
     open_rows = found.is_null()
     if not open_rows.any():
@@ -133,7 +182,8 @@ def _by_text(found: pl.Series, text: pl.Series, read: Callable[[str], int], faul
             values[one] = read(one)
         except ValueError as cause:
             complaints[one] = str(cause)
-    _note(faults, text.is_in(list(complaints)) & open_rows, lambda row: Fault(_where(row), complaints[text[row]]))
+    bad = text.is_in(list(complaints)) & open_rows
+    faults.note("start_at", bad, lambda row: Fault(faults.where(row), complaints[text[row]]))
     return found.fill_null(text.replace_strict(values, default=0, return_dtype=pl.Int64)) if values else found.fill_null(0)
 
 
@@ -149,12 +199,23 @@ def _instant(text: str) -> int:
     return instant_us(moment.astimezone(UTC))
 
 
-def _quantities(text: pl.Series, units: pl.Series, kind: pl.Series, faults: dict[int, Fault]) -> pl.Series:
-    """Exact base units: whole and fraction apart, in 128 bits, so that no product can leave its type."""
+def read_quantities(text: pl.Series, units: pl.Series, kind: pl.Series, faults: RowFaults, name: str) -> pl.Series:
+    """Exact base units: whole and fraction apart, in 128 bits, so that no product can leave its type.
+
+    Rows without a kind are left out: what their unit must be is not known.
+    """
     of_kind = units.replace_strict({name: int(of) for name, (of, _) in UNITS.items()}, default=None, return_dtype=pl.UInt8)
+    no_kind = faults.has("kind")
+    is_known = pl.Series([row not in no_kind for row in range(len(kind))], dtype=pl.Boolean) if no_kind else None
     wrong = (units != "") & (of_kind.is_null() | (of_kind != kind).fill_null(True))
-    labels = {int(of): of.label for of in UsageKind}
-    _note(faults, wrong, lambda row: Fault(_where(row), f"not a unit of {labels[kind[row]]}: {units[row]!r}"))
+    wrong = wrong if is_known is None else wrong & is_known
+    labels = {int(of): of for of in UsageKind}
+
+    def fault(row: int) -> Fault:
+        of = labels[kind[row]]
+        return Fault(faults.where(row), f"not a unit of {of.label}: {units[row]!r}", must_be=f"one of {quantity_units(of)}")
+
+    faults.note("unit", wrong, fault)
     scale = units.replace_strict({name: of for name, (_, of) in UNITS.items()}, default=1, return_dtype=pl.Int128)
     plain = text.str.contains(_DECIMAL)
     whole = pl.col("text").str.extract(r"^([0-9]+)").cast(pl.Int128) * pl.col("scale")
@@ -164,38 +225,36 @@ def _quantities(text: pl.Series, units: pl.Series, kind: pl.Series, faults: dict
     parts = pl.DataFrame({"text": text.set(~plain, None), "scale": scale})
     found = parts.select(pl.when(is_exact).then(exact).otherwise(None).cast(pl.Int64)).to_series()
     open_rows = found.is_null() & ~wrong
+    open_rows = open_rows if is_known is None else open_rows & is_known
     if open_rows.any():
-        found = _uncommon(found, open_rows, text, units, kind, faults)
+        found = _uncommon(found, open_rows, pl.DataFrame({"text": text, "unit": units, "kind": kind}), faults, name)
     return found.fill_null(0)
 
 
-def _uncommon(
-    found: pl.Series, open_rows: pl.Series, text: pl.Series, units: pl.Series, kind: pl.Series, faults: dict[int, Fault]
-) -> pl.Series:
+def _uncommon(found: pl.Series, open_rows: pl.Series, frame: pl.DataFrame, faults: RowFaults, name: str) -> pl.Series:
     """Quantities in forms such as `1e3`, and the words for what is none; once for each different (text, unit, kind)."""
-    frame = pl.DataFrame({"text": text, "unit": units, "kind": kind})
     values: list[dict[str, Any]] = []
     for row in frame.filter(open_rows).unique(maintain_order=True).iter_rows(named=True):
-        value, what = _quantity(row["text"], row["unit"], UsageKind(row["kind"]))
+        value, what = read_quantity(row["text"], row["unit"], UsageKind(row["kind"]), name)
         values.append({**row, "value": value, "what": what})
     schema: dict[str, pl.DataType | type[pl.DataType]] = {**frame.schema, "value": pl.Int64, "what": pl.String}
     read = frame.join(pl.DataFrame(values, schema=schema), on=frame.columns, how="left", maintain_order="left")
     reasons = read["what"].fill_null("")
-    _note(faults, open_rows & (reasons != ""), lambda row: Fault(_where(row), reasons[row]))
+    faults.note(name, open_rows & (reasons != ""), lambda row: Fault(faults.where(row), reasons[row]))
     return found.fill_null(read["value"].set(~open_rows, None))
 
 
-def _quantity(text: str, unit: str, kind: UsageKind) -> tuple[int | None, str]:
-    """(base units, "") or (None, why not)."""
+def read_quantity(text: str, unit: str, kind: UsageKind, name: str = "quantity") -> tuple[int | None, str]:
+    """(base units, "") or (None, why not); the unit is one of the kind, or empty."""
     try:
         number = Fraction(text) * (UNITS[unit][1] if unit else 1)
     except (ValueError, ZeroDivisionError):
-        return None, f"quantity is no number: {text!r}" if text else "quantity is missing"
+        return None, f"{name} is no number: {text!r}" if text else f"{name} is missing"
     exact = exact_int(number)
     if exact is None:
         return None, f"not a whole number of {kind.unit}: {text} {unit}".rstrip()
     if not 0 <= exact <= INT64_MAX:
-        return None, f"quantity out of range: {text} {unit}".rstrip()
+        return None, f"{name} out of range: {text} {unit}".rstrip()
     return exact, ""
 
 

@@ -39,9 +39,9 @@ def command(
     """
     from meterline.cli.usage_files import read_usage
     from rating.balances.account_file import load_account
-    from rating.balances.usage_rows import read_refund_rows, read_usage_rows
     from rating.charge_account import charge_rows, prepare_trial, refund_rows, rerate_rows, run_steps
     from rating.tariff_files import load_tariff
+    from rating.usage_rows import read_refund_rows, read_usage_rows
 
     if is_refund and is_rerate:
         raise MeterlineError(Fault("tariff charge", "--refund and --rerate at once", must_be="one of the two"))
@@ -49,15 +49,14 @@ def command(
     account = load_account(account_file, tariff)
     bundles = [load_tariff(path) for path in account.tariff_files]
     frame = read_usage(usage_file)
-    rows = list(frame.iter_rows(named=True))
     if is_refund:
         kinds = {balance.balance_id: balance.kind for balance in account.balances}
         found = refund_rows(
-            prepare_trial(tariff, bundles, account, []), read_refund_rows(rows, file=str(usage_file), kinds=kinds)
+            prepare_trial(tariff, bundles, account, []), read_refund_rows(frame, file=str(usage_file), kinds=kinds)
         )
     else:
         known = dict.fromkeys([account.account, *account.shares, *(one.owner for one in account.balances if one.owner)])
-        usage = read_usage_rows(rows, file=str(usage_file), account=account.account, known=known)
+        usage = read_usage_rows(frame, file=str(usage_file), account=account.account, known=known)
         trial = prepare_trial(tariff, bundles, account, [row.start_at for row in usage])
         if "reservation" in frame.columns:
             found = run_steps(trial, usage)

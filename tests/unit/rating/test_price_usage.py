@@ -87,7 +87,7 @@ def test_every_row_that_cannot_be_read_is_named() -> None:
         "usage row 2: not a number of at most 15 digits: '49x'",
         "usage row 3: start_at without offset: 2026-10-05T10:00:00",
         "usage row 4: not a whole number of ms: 0.0001 s",
-        "usage row 5: not a unit of voice: 'MB'",
+        "usage row 5: not a unit of voice: 'MB', must be one of ms, s, min, h",
     ]
     with pytest.raises(MeterlineError, match="column quantity is missing"):
         price_usage(of("mobile_basic"), usage.drop("quantity"))
