@@ -11,6 +11,7 @@ from rating.described_terms import allowance_text, instant_on, window_text
 from rating.language.call_terms import Rate
 from rating.language.shared_terms import FOREVER_AT, Fee, Rounding
 from rating.language.tariff import Tariff, TariffVersion
+from rating.language.utility_terms import EnergyPrice
 from rating.week_grids import week_grids
 from schemas.money import amount_text
 
@@ -65,16 +66,7 @@ def _version(tariff: Tariff, index: int, version: TariffVersion) -> Json:
             }
             for rule in version.rules
         ],
-        "energy": [
-            {
-                "item": price.item,
-                "window": price.window,
-                "weight": price.weight,
-                "bounds": str(price.basis),
-                "tiers": [_tier(tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in price.tiers],
-            }
-            for price in version.energy
-        ],
+        "energy": [_energy(price) for price in version.energy],
         "energy_tiers": ladder_lines(version),
         "supply": {title: lines for title, lines in supply_sections(version, tariff.zone, tariff.clock) if lines},
         "allowances": [
@@ -106,6 +98,16 @@ def _instant(at: int, tariff: Tariff) -> str | None:
 
 def _rounding(rounding: Rounding) -> Json:
     return {"scope": rounding.scope, "mode": rounding.mode, "decimals": rounding.decimals}
+
+
+def _energy(price: EnergyPrice) -> Json:
+    return {
+        "item": price.item,
+        "window": price.window,
+        "weight": price.weight,
+        "bounds": str(price.basis),
+        "tiers": [_tier(tier.from_usage, tier.price_nano, tier.per, tier.increment) for tier in price.tiers],
+    }
 
 
 def _fee(fee: Fee) -> Json:

@@ -30,7 +30,7 @@ def read_usage(path: Path) -> pl.DataFrame:
 
 
 def write_records(records: pl.DataFrame, path: Path | None) -> None:
-    """Write priced records to a file of a kind that `read_usage` reads; lists in a CSV joined by ' | ', fields by a space."""
+    """Write priced records to a file of a kind that `read_usage` reads; lists in a CSV are joined by ' | '."""
     if path is None:
         return
     import polars as pl

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, tzinfo
 from functools import lru_cache
-
-import holidays as holiday_rules
+from types import ModuleType
 
 from rating.language.calendars import BUILT_IN_TYPES, Calendar, DayType
 from rating.language.shared_terms import FOREVER_AT, Window
@@ -16,6 +15,13 @@ from schemas.periods import FIRST_YEAR, LAST_YEAR
 from schemas.zones import moment_of
 
 _COUNTRY_KEYS = ("country", "subdivision", "categories", "observed")
+
+
+def _holiday_rules() -> ModuleType:
+    """The `holidays` package, loaded by the first calendar of a country: it costs a start tenths of a second."""
+    import holidays
+
+    return holidays
 
 
 def read_calendars(place: Place | None, first_year: int) -> dict[str, Calendar]:
@@ -51,7 +57,7 @@ def _calendar(name: str, place: Place, first_year: int) -> Calendar:
 def _country_days(fields: Fields, place: Place, first_year: int) -> tuple[str, frozenset[date], int, int]:
     """(source, holidays, first and last year known); faults for what the package does not know."""
     nothing: tuple[str, frozenset[date], int, int] = ("", frozenset(), 1, 9999)
-    known = holiday_rules.list_supported_countries(include_aliases=True)
+    known = _holiday_rules().list_supported_countries(include_aliases=True)
     country = place.text()
     if country is None:
         return nothing
@@ -83,7 +89,7 @@ def _near(country: str, known: Mapping[str, object]) -> str:
 
 @lru_cache(maxsize=64)
 def _supported_categories(country: str) -> tuple[str, ...]:
-    return tuple(holiday_rules.country_holidays(country).supported_categories)
+    return tuple(_holiday_rules().country_holidays(country).supported_categories)
 
 
 @lru_cache(maxsize=64)
@@ -91,11 +97,11 @@ def _holidays(
     country: str, part: str | None, categories: tuple[str, ...], observed: bool, first_year: int
 ) -> tuple[frozenset[date], int, int]:
     """(dates, first year, last year), the years being those that the package knows and that a book can be compiled for."""
-    of = holiday_rules.country_holidays(country, subdiv=part, categories=categories, observed=observed, expand=False)
+    of = _holiday_rules().country_holidays(country, subdiv=part, categories=categories, observed=observed, expand=False)
     low, high = max(first_year, of.start_year), min(LAST_YEAR, of.end_year)
     if low > high:
         return frozenset(), low, high
-    resolved = holiday_rules.country_holidays(
+    resolved = _holiday_rules().country_holidays(
         country, subdiv=part, categories=categories, observed=observed, years=range(low, high + 1), expand=False
     )
     # A calendar whose rules start later than asked says so by its first year; one that starts before is simply cut there.

@@ -122,3 +122,28 @@ def test_price_against_another_tariff_and_another_version(typed: Typed, calls: P
     _, said, _ = typed("price", TOU, str(energy), "--version", "2026-10", "--against", "2026-01")
     assert "+0.16 (+4.1 %)" in said
     assert typed("price", TOU, str(energy), "--against", "2025")[0] == 2
+
+
+def test_price_in_several_currencies_has_no_common_sum(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "usage.csv").write_text(
+        "tariff,kind,called_number,start_at,quantity,unit\n"
+        "mobile_plus,voice,4930123,2026-10-05T10:00:00+02:00,73,s\n"
+        "wholesale,voice,4420123,2026-10-05T10:00:00+02:00,73,s\n"
+    )
+    folder, usage = str(GOLDEN / "tariffs"), str(tmp_path / "usage.csv")
+    answer = json.loads(typed("price", folder, usage, "--json")[1])
+    assert (answer["total"], answer["currency"]) == (None, "")
+    assert answer["sums"] == [{"currency": "EUR", "total": "0.0973"}, {"currency": "USD", "total": "0.18"}]
+    said = typed("price", folder, usage, "--explain", "0")[1]
+    assert "0.0973 EUR" in said and "0.18 USD" in said and "0.2773" not in said
+
+
+def test_discounts_in_a_csv_file_and_below_the_totals(typed: Typed, tmp_path: Path) -> None:
+    folder, output = GOLDEN / "worked" / "discount_stacking", tmp_path / "priced.csv"
+    words = ("price", str(folder / "t.yaml"), str(folder / "usage.csv"), "--discounts")
+    assert json.loads(typed(*words, "--json", "--output", str(output))[1])["sums"] == [
+        {"currency": "EUR", "total": "2.40", "discount": "1.5336", "net": "0.8664"}
+    ]
+    assert pl.read_csv(output, infer_schema=False)["discounts"][0] == "Loyalty 0.06 | Weekend 0.054 | Friends 0.1458"
+    assert typed(*words, "--runs")[0] == 2
+    assert typed(*words, "--against", PLUS)[0] == 2
