@@ -124,7 +124,7 @@ def test_price_against_another_tariff_and_another_version(typed: Typed, calls: P
     assert typed("price", TOU, str(energy), "--against", "2025")[0] == 2
 
 
-def test_price_in_several_currencies_has_no_common_sum(typed: Typed, tmp_path: Path) -> None:
+def test_price_in_several_currencies_has_no_single_sum(typed: Typed, tmp_path: Path) -> None:
     (tmp_path / "usage.csv").write_text(
         "tariff,kind,called_number,start_at,quantity,unit\n"
         "mobile_plus,voice,4930123,2026-10-05T10:00:00+02:00,73,s\n"

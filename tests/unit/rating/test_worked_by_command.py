@@ -45,7 +45,7 @@ def test_the_words_for_people() -> None:
     code, said, _ = typed("tariff", "price", *words_of(WORKED / "e13_fallback"))
     assert code == 0 and "Calls (1 of everyone)" in said and "no_tariff_for_subject" in said
     code, said, _ = typed("tariff", "price", *words_of(WORKED / "e24_margin"), "--runs")
-    assert code == 0 and "without 1 runs that failed" in said and "0.1092" in said
+    assert code == 0 and "without 1 run that failed" in said and "0.1092" in said
 
 
 def test_what_cannot_be_priced_is_said_in_words(tmp_path: Path) -> None:
