@@ -19,7 +19,6 @@ import polars as pl
 from rating.language.written_values import UNITS, quantity_units
 from rating.language.yaml_places import close_match
 from schemas.errors import Fault, MeterlineError
-from schemas.hashing import record_id_of, text_words
 from schemas.numbers import DIGITS_MAX
 from schemas.quantities import INT64_MAX, UsageKind, exact_int
 from schemas.zones import instant_us, moment_of
@@ -272,6 +271,8 @@ def instant_of(value: object, name: str = "start_at") -> int:
 
 def record_ids(usage: pl.DataFrame) -> tuple[list[int], list[int]]:
     """(hi, lo) of each record: a hash of its `record_id`, or of its row number where there is no such column."""
+    from schemas.hashing import record_id_of, text_words  # loads numba, which trials of few records do without
+
     texts = (
         usage["record_id"].cast(pl.String).to_list() if "record_id" in usage.columns else list(map(str, range(1, len(usage) + 1)))
     )

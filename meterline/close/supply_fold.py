@@ -64,7 +64,9 @@ def fold_supply(
     year = period.number // 12
     month = BilledMonth(period.number, period.days, (date(year + 1, 1, 1) - date(year, 1, 1)).days)
     channels = ChannelRuns(runs.select("group", "role", "channel", "start_at", "step_us", "first_value", "count"), values)
-    billed = bill_supply(books, month, parts.select(pl.col(name).cast(kind) for name, kind in PARTS_SCHEMA.items()), channels, own_state)
+    billed = bill_supply(
+        books, month, parts.select(pl.col(name).cast(kind) for name, kind in PARTS_SCHEMA.items()), channels, own_state
+    )
     named = parts.select("group", *CHAIN, "version", "tariff_index", "version_index")
     records = runs.join(named, on="group").group_by(*CHAIN, "version").agg(
         record_count=pl.struct("record_hi", "record_lo").filter(pl.col("role").is_in(["import", "volume"])).n_unique().cast(pl.Int64)

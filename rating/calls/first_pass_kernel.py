@@ -14,7 +14,7 @@ from rating.calls.increments import NEEDS_EXACT, U_LOW, price_call, rounded_step
 from rating.compiled.book import INDEX_BITS
 from rating.compiled.choice_kernels import rule_at
 from rating.compiled.prefixes import match_block
-from rating.compiled.reciprocals import quotient
+from rating.compiled.quotients import quotient
 from rating.compiled.rule_layout import BY_START, RULE_WORDS, SCALE_SHIFT, SCALE_WORDS, SHORT, STEP_WORDS
 from rating.compiled.winners import CALL_KIND_COUNT, NO_RATE_FOR_DESTINATION
 from schemas.kernels import kernel

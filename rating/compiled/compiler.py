@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rating.compiled.book import I32, I64, INDEX_BITS, BookAllowance, BookRule, EnergyItem, TariffBook, Timelines
 from rating.compiled.chains import Chain, Member, chain_faults, chain_of, chain_winners, chained
-from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
+from rating.compiled.choices import Choices, dense_choices, rule_numbers
 from rating.compiled.discount_sets import DiscountSets
 from rating.compiled.energy_items import energy_items_of
 from rating.compiled.ladders import energy_modes
@@ -22,6 +22,8 @@ from rating.compiled.timeline import NO_VERSION, Pattern, Timeline, compile_time
 from rating.compiled.winners import (
     CALL_KIND_COUNT,
     NO_RATE_FOR_DESTINATION,
+    Candidates,
+    Ints,
     Level,
     RuleRow,
     call_candidates,
@@ -38,6 +40,7 @@ from schemas.quantities import UsageKind
 
 _TAIL_US = 40 * 86_400_000_000  # usage that starts in the span may run this far past it
 _OUTSIDE = Pattern(NO_VERSION, ())
+_FEW_CELLS = 100_000  # of prefixes and patterns: the full table is found sooner than kernels are loaded
 
 
 def compile_book(tariffs: Sequence[Tariff], *, span: tuple[int, int]) -> TariffBook:
@@ -127,13 +130,14 @@ class _Building:
         patterns = (*timeline.patterns, _OUTSIDE)
         rows = rule_rows(tariff)
         prices, rules = price_numbers(rows), rule_numbers(rows)
+        few = len(self.prefixes.prefixes) * len(patterns) <= _FEW_CELLS
         found = []
         for kind in list(UsageKind)[:CALL_KIND_COUNT]:
             candidates = {
                 index: call_candidates(version, index, kind, rows, self.prefixes.node_of)
                 for index, version in enumerate(tariff.versions)
             }
-            choices, level = choose(candidates, patterns, self.prefixes, prices, rules)
+            choices, level = (_choose_by_table if few else _choose)(candidates, patterns, self.prefixes, prices, rules)
             self._note_level(tariff, level, rows)
             found.append(choices)
         return Member(tariff, timeline, patterns, rows, tuple(found))
@@ -215,6 +219,21 @@ class _Building:
     def refuse_level(self) -> None:
         if self.faults:
             raise ConfigurationError(self.faults)
+
+
+def _choose_by_table(
+    candidates: dict[int, Candidates], patterns: tuple[Pattern, ...], table: PrefixTable, prices: Ints, _: Ints
+) -> tuple[Choices, list[Level]]:
+    winners, level = resolve(candidates, patterns, table, prices)
+    return dense_choices(winners), level
+
+
+def _choose(
+    candidates: dict[int, Candidates], patterns: tuple[Pattern, ...], table: PrefixTable, prices: Ints, rules: Ints
+) -> tuple[Choices, list[Level]]:
+    from rating.compiled.choice_search import choose  # loads kernels, which few cells do without
+
+    return choose(candidates, patterns, table, prices, rules)
 
 
 def bundle_rule(owner: str, version: TariffVersion, allowance: Allowance) -> BookRule:

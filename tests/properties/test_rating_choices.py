@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rating.compiled.choices import Choices, choose, dense_choices, rule_numbers
+from rating.compiled.choice_search import choose
+from rating.compiled.choices import Choices, dense_choices, rule_numbers
 from rating.compiled.prefix_table import compile_prefixes
-from rating.compiled.reciprocals import DIVISOR_MAX, quotient, reciprocal
+from rating.compiled.quotients import quotient
+from rating.compiled.reciprocals import DIVISOR_MAX, reciprocal
 from rating.compiled.timeline import NO_VERSION, Pattern, compile_timeline
 from rating.compiled.winners import CALL_KIND_COUNT, call_candidates, price_numbers, resolve, rule_rows
 from schemas.kernels import kernel
