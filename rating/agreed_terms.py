@@ -56,7 +56,7 @@ def _value(term: str, value: str, line: int, file: str, faults: list[Fault]) -> 
             Fault(f"{file}:{line}", "no such term", repr(term), next_step=close_match(term, AGREED_TERMS), code="unknown_term")
         )
         return None
-    mark = yaml.Mark(file, 0, line - 1, 0, None, None)
+    mark = yaml.Mark(file, 0, line - 1, 0, None, 0)
     place = Place(faults, file, yaml.ScalarNode("", value, mark, mark, '"' if term in DECIMAL_TERMS else None), term)
     if term in TEXT_TERMS:
         return value

@@ -6,6 +6,7 @@ import polars as pl
 
 from rating.language.tariff import TariffVersion
 from rating.language.tier_text import tier_detail
+from rating.language.utility_terms import AddOn, EnergyPrice
 from rating.utility.demand import demand_detail
 
 _DETAILED = ("energy", "demand", "credit")
@@ -23,7 +24,8 @@ def line_names(lines: pl.DataFrame) -> pl.Series:
 def names_of_item(version: TariffVersion, item: str) -> list[str]:
     """Every name that lines of an item can have."""
     found = [item]
-    for price in (*version.energy, *version.supply.add_ons):
+    prices: list[EnergyPrice | AddOn] = [*version.energy, *version.supply.add_ons]
+    for price in prices:
         if price.item == item:
             found += [f"{item} {detail}" for tier in price.tiers if (detail := tier_detail(version, price, tier))]
     for demand in version.demand:

@@ -25,7 +25,8 @@ def commercial_terms(tariffs: Sequence[Tariff]) -> tuple[pl.DataFrame, pl.DataFr
     """(fees, taxes) in order of (tariff_id, version_from_at, name).
 
     Returns:
-        fees: of tariffs that are not billed by elements, which bill their own: tariff_id, version_from_at, version_to_at (microseconds UTC, open = the largest int64), name, amount_nano, prorate.
+        fees: tariff_id, version_from_at, version_to_at (microseconds UTC, open = the largest int64), name, amount_nano, prorate;
+            not of tariffs that are billed by elements, fees among them.
         taxes: tariff_id, version_from_at, version_to_at, name, rate_ppm, of_items (the items that it applies to; empty is all).
     Raises:
         ConfigurationError: versions with elements that a period close cannot bill: refused whole, never billed in part.
@@ -51,7 +52,7 @@ def commercial_terms(tariffs: Sequence[Tariff]) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def bills_by_elements(tariff: Tariff) -> bool:
-    """Whether a period close bills the tariff by the elements of metered supply: it has more than energy prices and monthly fees."""
+    """Whether a period close bills the tariff by the elements of metered supply: it has more than prices and monthly fees."""
     plain = Supply()
     return (
         any(

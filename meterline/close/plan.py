@@ -201,8 +201,7 @@ def _checklist(log: CommitLog, period: Period, totals: CloseTotals) -> list[dict
                "their bills took in no rounding from this one"),
         _check("every record has a price", PASS if not totals.unpriced else BLOCK, f"{totals.unpriced} without",
                "meterline tariff check"),
-        *([_check("every service can be billed", BLOCK, _refused_text(totals.refused), "load the readings or terms that are missing")]
-          if totals.refused else []),
+        *_refused_check(totals.refused),
         _check("suspense worked", PASS if not rejected else WARN, f"{rejected} rejected", "meterline suspense list"),
         _check("first pass as stored", PASS if not totals.rated_again else WARN, f"{totals.rated_again} rated again",
                "tariffs were changed after rating"),
@@ -215,9 +214,12 @@ def _check(what: str, verdict: str, figure: str, next_step: str) -> dict[str, st
     return {"check": what, "verdict": verdict, "figure": figure, "next": next_step if verdict != PASS else ""}
 
 
-def _refused_text(refused: list[str]) -> str:
+def _refused_check(refused: list[str]) -> list[dict[str, str]]:
+    """A check that names what cannot be billed; none where everything can."""
     more = len(refused) - _REFUSED_SHOWN
-    return "; ".join(sorted(refused)[:_REFUSED_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    named = "; ".join(sorted(refused)[:_REFUSED_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    next_step = "load the readings or terms that are missing"
+    return [_check("every service can be billed", BLOCK, named, next_step)] if refused else []
 
 
 def _label(number: int) -> str:

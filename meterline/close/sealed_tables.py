@@ -43,7 +43,9 @@ CHARGED_DAYS = pa.schema(
         *_RECORD[:2],
         column("channel", pa.large_string(), "-", "the measured channel"),
         *_RECORD[2:],
-        column("quantity", pa.int64(), "mWh", "energy of the meter day at this price"),
+        column(
+            "quantity", pa.int64(), "base unit of the channel", "what of the meter day is at this price, or metered for this item"
+        ),
     ],
     metadata={"table": "charged_days"},
 )

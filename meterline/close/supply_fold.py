@@ -1,4 +1,4 @@
-"""Services on tariffs with more than energy prices: their parts of a period, measured and billed by the elements of the tariff."""
+"""Services on tariffs with more than energy prices: their parts of a period, billed by the elements of the tariff."""
 
 from __future__ import annotations
 
@@ -18,12 +18,27 @@ from rating.billed_supply import CHAIN_STATE, PARTS_SCHEMA, bill_supply
 from rating.terms import bills_by_elements
 from rating.utility.bill_input import BilledMonth
 from rating.utility.channel_steps import ChannelRuns
+from rating.utility.measured_supply import BILLED_ROLES
 from schemas.channels import ChannelRole
 from schemas.periods import Period
 from schemas.quantities import UsageKind
-from settlement.frames import SERVICE_STATE
+from settlement.frames import SERVICE_CHARGES, SERVICE_STATE, USAGE_ITEMS
 
 CHAIN = ["account_id", "service_id", "tariff_id"]
+_REFUSED = dict.fromkeys([*CHAIN, "element", "reason"], pl.String)
+_BESIDE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "account_id": pl.String,
+    "service_id": pl.String,
+    "channel": pl.String,
+    "record_hi": pl.UInt64,
+    "record_lo": pl.UInt64,
+    "start_at": pl.Int64,
+    "item_index": pl.Int32,
+    "quantity": pl.Int64,
+    "tariff_id": pl.String,
+    "version": pl.String,
+    "item": pl.String,
+}
 _UNSPLIT = {ChannelRole.EXPORT, ChannelRole.REACTIVE_IMPORT, ChannelRole.REACTIVE_EXPORT}
 
 
@@ -56,6 +71,11 @@ def fold_supply(
         contracts: settlement.frames.CONTRACTS of the bucket; a service without usage is billed too.
         state: settlement.frames.SERVICE_STATE that the period before left to the accounts of the bucket.
     """
+    if not tariffs_by_elements(reference).any():
+        nothing = (pl.DataFrame(schema=dict(columns)) for columns in (USAGE_ITEMS, SERVICE_CHARGES))
+        return SupplyFold(
+            *nothing, state.select(list(SERVICE_STATE)), pl.DataFrame(schema=_REFUSED), pl.DataFrame(schema=_BESIDE)
+        )
     parts = _parts(reference, period, contracts, day_starts)
     chains = parts.select(*CHAIN, "chain").unique("chain")
     runs = _cut(rows, parts, reference)
@@ -68,9 +88,8 @@ def fold_supply(
         books, month, parts.select(pl.col(name).cast(kind) for name, kind in PARTS_SCHEMA.items()), channels, own_state
     )
     named = parts.select("group", *CHAIN, "version", "tariff_index", "version_index")
-    records = runs.join(named, on="group").group_by(*CHAIN, "version").agg(
-        record_count=pl.struct("record_hi", "record_lo").filter(pl.col("role").is_in(["import", "volume"])).n_unique().cast(pl.Int64)
-    )  # fmt: skip
+    taken = runs.filter(pl.col("role").is_in(BILLED_ROLES)).join(named, on="group")
+    records = taken.group_by(*CHAIN, "version").agg(record_count=pl.struct("record_hi", "record_lo").n_unique().cast(pl.Int64))
     lines = billed.lines.join(named, on="group", how="left", maintain_order="left")
     left = billed.state.join(chains, on="chain", how="left").select(
         pl.col(name).cast(kind) for name, kind in SERVICE_STATE.items()
@@ -105,8 +124,9 @@ def _versions(reference: Reference, period: Period) -> pl.DataFrame:
 def _parts(reference: Reference, period: Period, contracts: pl.DataFrame, day_starts: npt.NDArray[np.int64]) -> pl.DataFrame:
     """`PARTS_SCHEMA` with the names of account, service, tariff and version: what versions and contracts cut a period into."""
     spans = contracts.join(_versions(reference, period), on="tariff_id", how="inner").with_columns(
-        from_at=pl.max_horizontal("version_from_at", "effective_from_at"), to_at=pl.min_horizontal("version_to_at", "effective_to_at")
-    )  # fmt: skip
+        from_at=pl.max_horizontal("version_from_at", "effective_from_at"),
+        to_at=pl.min_horizontal("version_to_at", "effective_to_at"),
+    )
     spans = spans.filter(pl.col("from_at") < pl.col("to_at")).sort(*CHAIN, "from_at")
     midnights = day_starts[:-1]
     begun = [np.searchsorted(midnights, spans[name].to_numpy(), side="left") for name in ("from_at", "to_at")]
@@ -136,9 +156,8 @@ def _with_calorific(parts: pl.DataFrame, reference: Reference, label: str) -> pl
 
 def _cut(rows: pl.DataFrame, parts: pl.DataFrame, reference: Reference) -> pl.DataFrame:
     """Runs in the part that each of their steps starts in; a run over a border of parts is cut there."""
-    tariff = pl.DataFrame({"tariff_index": range(len(reference.tariffs)), "tariff_id": [one.tariff_id for one in reference.tariffs]},
-                          schema={"tariff_index": pl.Int32, "tariff_id": pl.String})  # fmt: skip
-    named = rows.join(tariff, on="tariff_index", how="left", maintain_order="left")
+    ids = {index: tariff.tariff_id for index, tariff in enumerate(reference.tariffs)}
+    named = rows.with_columns(tariff_id=pl.col("tariff_index").replace_strict(ids, return_dtype=pl.String))
     spans = named.join(parts.select("group", *CHAIN, "from_at", "to_at"), on=CHAIN, how="inner", maintain_order="left")
     low, high = ((pl.col(at) - pl.col("start_at") + pl.col("step_us") - 1) // pl.col("step_us") for at in ("from_at", "to_at"))
     spans = spans.with_columns(

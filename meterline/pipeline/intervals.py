@@ -169,8 +169,10 @@ def _cut(batch: _Days, live: npt.NDArray[np.int64], reference: Reference, calend
 
 
 def _first_pass(batch: _Days, parts: _Parts, reference: Reference) -> None:
-    """A part is billable if its tariff bills the channel's role and unit, and import has a price for every interval; what it costs
-    depends on the period and is a fold (design §4.5)."""
+    """A part is billable if its tariff bills the channel's role and unit, and import has a price for every interval.
+
+    What it costs depends on the period and is a fold (design §4.5).
+    """
     wanted = np.flatnonzero(parts.status == _OK)
     if not len(wanted):
         return

@@ -29,7 +29,7 @@ from schemas.errors import Fault
 from schemas.records import STORED_TABLES
 from settlement.adapters.finance_views import open_finance_file
 
-SEALED = ("bills", "bill_lines", "charges", "postings", "carried", "charged_calls", "charged_days")
+SEALED = ("bills", "bill_lines", "charges", "postings", "carried", "service_state", "charged_calls", "charged_days")
 _LOG_TABLES = ("commits", "files", "parts", "row_account", "versions", "periods", "sources", "duplicate_files")
 
 

@@ -21,7 +21,7 @@ from meterline.runtime.engine import Engine, Progress, open_engine
 from meterline.store.adapters.sqlite_log import SqliteCommitLog
 from schemas.periods import period_number, period_of
 
-SEALED_TABLES = ("bills", "bill_lines", "charges", "charged_calls", "charged_days", "postings", "carried")
+SEALED_TABLES = ("bills", "bill_lines", "charges", "charged_calls", "charged_days", "postings", "carried", "service_state")
 Account = Counter[tuple[str, str]]
 
 

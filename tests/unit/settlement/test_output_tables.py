@@ -12,7 +12,7 @@ import pytest
 
 import settlement
 from settlement.charges import charges_of
-from settlement.frames import SERVICE_CHARGES
+from settlement.frames import SERVICE_CHARGES, SERVICE_STATE
 from settlement.output_schemas import MONEY, OUTPUT_SCHEMAS, meaning_of, outputs_markdown, unit_of
 from settlement.output_tables import frame_of_table, output_table
 from settlement.service_charges import charged_services
@@ -27,6 +27,7 @@ FRAMES = {
     "service_charges": charged_services(CHARGED, settle(service=list(CHARGED.iter_rows()))),
     "postings": SETTLED.postings,
     "carried": SETTLED.carried,
+    "service_state": rows(SERVICE_STATE, [("A", "s1", "power", "peak", "Demand", 24_317, 60_000_000)]),
 }
 
 
