@@ -103,7 +103,7 @@ tax_by: line
 
 def test_fees_of_tariffs_billed_by_elements_are_theirs_and_taxes_find_lines_of_tiers() -> None:
     plain = tariff_of(FLAT + 'fees: [{name: Line, amount: "5", per: month}]\n')
-    tiers = 'energy: {prices: [{item: Energy, per: 1 kWh, tiers: [{from: 0 kWh, price: "1"}, {from: 9 kWh, price: "2"}]}]}\n'
+    tiers = 'energy: {tier_scope: per_period, prices: [{item: Energy, per: 1 kWh, tiers: [{from: 0 kWh, price: "1"}, {from: 9 kWh, price: "2"}]}]}\n'
     daily = tariff_of(tiers + 'fees: [{name: Line, amount: "5", per: day}]\ntaxes: [{name: VAT, percent: "19", of: [Energy]}]\n')
     assert (bills_by_elements(plain), bills_by_elements(daily)) == (False, True)
     assert [commercial_terms([one])[0].height for one in (plain, daily)] == [1, 0]

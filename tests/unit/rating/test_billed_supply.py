@@ -89,6 +89,10 @@ demand:
     + 'power_factor: {item: Reactive, method: excess_kvar, share_percent: "20", price: "0.5", per: 1 kvar}\n',
     "net billing by step": BY_TIME + EXPORT % "step",
     "net billing by the hour": BY_TIME + EXPORT % "60 min",
+    "spot prices": """
+dynamic: [{item: Spot, file: spot.csv, per: 1 kWh, markup: "0.02", floor: "0", cap: "0.25"}]
+fees: [{name: Line, amount: "3", per: day}]
+""",
     "net metering": BY_TIME + "export: {method: net_metering, item: Carried, carry: kwh}\n",
     "all that is fed in is bought": BY_TIME
     + 'export: {method: buy_all_sell_all, item: Bought, excess: pay, prices: [{item: Credit, price: "0.08", per: 1 kWh}]}\n',
@@ -116,11 +120,18 @@ def _runs(values: dict[tuple[int, str, str], list[int]], start: int) -> ChannelR
 
 def _billed(tariff: Tariff, channels: ChannelRuns, services: int, state: pl.DataFrame) -> SuppliedBills:
     month = period_of(JUNE.number, ZONE)
-    books = supply_books(compile_book([tariff], span=YEAR), {})
+    books = supply_books(compile_book([tariff], span=YEAR), {(tariff.tariff_id, "spot.csv"): _spot()})
     groups = groups_frame({"group": list(range(services)), "days": [30] * services, "from_at": [month.start_at] * services,
                            "to_at": [month.end_at] * services})  # fmt: skip
     parts = groups.with_columns(chain="group", tariff_index=pl.lit(0), version_index=pl.lit(0))
     return bill_supply(books, JUNE, parts.select(pl.col(name).cast(kind) for name, kind in PARTS_SCHEMA.items()), channels, state)
+
+
+def _spot() -> pl.DataFrame:
+    """A price for each hour around June, below zero at times."""
+    starts = [YEAR[0] + hour * 3_600_000_000 for hour in range(24 * 300)]
+    prices = [(start, start + 3_600_000_000, (hour * 7919 % 301 - 30) * 10**6) for hour, start in enumerate(starts)]
+    return pl.DataFrame(prices, schema=["start_at", "end_at", "price_nano"], orient="row")
 
 
 def _plain(frame: pl.DataFrame, key: str) -> Sequence[tuple[object, ...]]:
@@ -143,13 +154,35 @@ def test_kernels_bill_what_steps_bill(name: str) -> None:
         unit=pl.when(pl.col("role") == "reactive_import").then(pl.lit("varh")).otherwise(pl.lit("Wh"))
     )
     before = state.with_columns(service=pl.col("chain").cast(pl.String)).drop("chain")
-    twin = bill_usage(tariff, usage, ["2026-06"], state=before.select("service", "topic", "name", "period", "value"))
+    before = before.select("service", "topic", "name", "period", "value")
+    twin = bill_usage(tariff, usage, ["2026-06"], state=before, prices={"spot.csv": _spot()})
     found = _billed(tariff, _runs(values, month.start_at), 2, state)
     assert found.refusals.is_empty() and twin.refusals.is_empty(), (found.refusals, twin.refusals)
     assert found.lines.height >= 2
     assert _plain(found.lines, "group") == _plain(twin.lines, "service")
     kept = found.state.with_columns(service=pl.col("chain").cast(pl.String)).select(twin.state.columns)
     assert kept.sort(kept.columns).rows() == twin.state.sort(kept.columns).rows()
+
+
+def test_netting_over_the_period_shares_what_is_left_by_the_energy_of_each_price() -> None:
+    """Each price is rounded once here, and step by step in `bill_usage`."""
+    values, start = _values("period"), period_of(JUNE.number, ZONE).start_at
+    gross = _billed(tariff_of(BY_TIME), _runs(values, start), 2, pl.DataFrame(schema=CHAIN_STATE))
+    net = _billed(tariff_of(BY_TIME + EXPORT % "period"), _runs(values, start), 2, pl.DataFrame(schema=CHAIN_STATE))
+    for service in (0, 1):
+        taken = sum(sum(column) for (of, role, _), column in values.items() if of == service and role == "import")
+        left = max(taken - sum(values[service, "export", "B1"]), 0)
+        prices = [
+            dict(
+                of.lines.filter((pl.col("group") == service) & (pl.col("kind") == "energy"))
+                .select("item", "quantity")
+                .iter_rows()
+            )
+            for of in (gross, net)
+        ]
+        assert sum(prices[0].values()) == taken and sum(prices[1].values()) == left
+        for item, quantity in prices[1].items():
+            assert abs(quantity * taken - prices[0][item] * left) <= taken
 
 
 def test_a_service_without_a_channel_that_its_tariff_needs_is_refused_and_keeps_its_state() -> None:
