@@ -20,6 +20,8 @@ from rating.utility.bill_input import BilledMonth
 from rating.utility.channel_steps import ChannelRuns
 from rating.utility.measured_supply import BILLED_ROLES
 from schemas.channels import ChannelRole
+from schemas.errors import Fault
+from schemas.invariants import require
 from schemas.periods import Period
 from schemas.quantities import UsageKind
 from settlement.frames import SERVICE_CHARGES, SERVICE_STATE, USAGE_ITEMS
@@ -70,12 +72,14 @@ def fold_supply(
             role, start_at, step_us, first_value, count]; `values`: their base units.
         contracts: settlement.frames.CONTRACTS of the bucket; a service without usage is billed too.
         state: settlement.frames.SERVICE_STATE that the period before left to the accounts of the bucket.
+    Raises:
+        ConservationError: values of import that no part bills, or lines whose money did not reach items and charges.
     """
     if not tariffs_by_elements(reference).any():
-        nothing = (pl.DataFrame(schema=dict(columns)) for columns in (USAGE_ITEMS, SERVICE_CHARGES))
-        return SupplyFold(
-            *nothing, state.select(list(SERVICE_STATE)), pl.DataFrame(schema=_REFUSED), pl.DataFrame(schema=_BESIDE)
+        items, charges, refused, beside = (
+            pl.DataFrame(schema=dict(columns)) for columns in (USAGE_ITEMS, SERVICE_CHARGES, _REFUSED, _BESIDE)
         )
+        return SupplyFold(items, charges, state.select(list(SERVICE_STATE)), refused, beside)
     parts = _parts(reference, period, contracts, day_starts)
     chains = parts.select(*CHAIN, "chain").unique("chain")
     runs = _cut(rows, parts, reference)
@@ -95,9 +99,11 @@ def fold_supply(
         pl.col(name).cast(kind) for name, kind in SERVICE_STATE.items()
     )
     kept = state.join(chains, on=CHAIN, how="anti").select(list(SERVICE_STATE))
+    items, charges = usage_items_of(lines, records, reference.tariffs), service_charges_of(lines, reference.tariffs)
+    require(_lost(rows.filter(pl.col("by_price")), runs.filter(pl.col("by_price")), lines, items, charges))
     return SupplyFold(
-        usage_items_of(lines, records, reference.tariffs),
-        service_charges_of(lines, reference.tariffs),
+        items,
+        charges,
         pl.concat([left, kept]).sort(list(SERVICE_STATE)),
         billed.refusals.join(named, on="group", how="left")
         .select(*CHAIN, "element", "reason")
@@ -105,6 +111,20 @@ def fold_supply(
         .sort(*CHAIN, "element", "reason"),
         _beside(runs.join(named, on="group"), values, reference),
     )
+
+
+def _lost(rows: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, items: pl.DataFrame, charges: pl.DataFrame) -> list[Fault]:
+    """Metered values that are in no part, and money of lines (taxes are settlement's) that is in no item or charge."""
+    metered, cut = (int(frame["count"].cast(pl.Int64).sum()) for frame in (rows, runs))
+    money = int(lines.filter(pl.col("kind") != "tax")["amount_nano"].sum() or 0)
+    taken = int(items["net_nano"].sum() or 0) + int(charges["exact_nano"].sum() or 0)
+    found = [
+        Fault("metered supply", "values are in no service's part of the period", str(cut), str(metered), code="conservation")
+    ]
+    spent = [
+        Fault("metered supply", "money of lines is lost on the way to settlement", str(taken), str(money), code="conservation")
+    ]
+    return found * (metered != cut) + spent * (money != taken)
 
 
 def _versions(reference: Reference, period: Period) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from rating.compiled.ladders import OWN_LADDER, price_rows
@@ -25,13 +26,17 @@ from rating.utility.determinants import channel_totals, supply_determinants, sup
 from rating.utility.dynamic import charged_prices
 from rating.utility.dynamic_amounts import dynamic_amounts
 from rating.utility.energy import bounds_of, needs_time_order
+from rating.utility.exact import INT128
 from rating.utility.kernel_frames import kernel_determinants
 from rating.utility.measured_demand import reactive_peaks
 from rating.utility.measured_peaks import measured_peaks
+from rating.utility.meter_runs import MeterRuns
 from rating.utility.net_energy import net_of
 from rating.utility.run_ladders import RunLadders, run_ladders
 from rating.utility.shares import split_by_shares
 from rating.utility.supply_books import SupplyBooks
+from schemas.errors import Fault
+from schemas.invariants import require
 from schemas.reasons import Reason
 
 BILLED_ROLES = ("import", "volume")
@@ -70,6 +75,8 @@ def measured_supply(
         state: `STATE_SCHEMA` of the groups, for ladders that run over months and peaks that bounds depend on.
     Returns:
         A group without any run has used nothing: zeros. What cannot be measured is in `refused`.
+    Raises:
+        ConservationError: prices that do not take all that was metered.
     """
     version, book = place.version, place.books.book
     single, overlap = one_channel(channels)
@@ -89,8 +96,10 @@ def measured_supply(
     refused.append(_refused_runs(runs.group, status, "energy"))
     export, lost = _export(place, given)
     refused.append(lost)
-    energy, export = _over_period(version, energy, export)
     totals = _totals(place, single)
+    if version.energy and bought.runs is metered.runs:
+        _require_whole(energy, totals, pl.concat(refused))
+    energy, export = _over_period(version, energy, export)
     idle = groups.join(channels.runs, on="group", how="anti", maintain_order="left")
     found = kernel_determinants(
         version, groups, energy, pl.concat([demand, _no_peaks(version, idle)]), pl.concat([totals, _none_of(version, idle)])
@@ -104,12 +113,26 @@ def measured_supply(
     )
 
 
+def _require_whole(energy: pl.DataFrame, totals: pl.DataFrame, refused: pl.DataFrame) -> None:
+    """Every milliwatt-hour (milliliter) that a group was metered has a price, before losses and netting."""
+    kept = totals.filter(pl.col("channel_role").is_in(BILLED_ROLES)).join(refused, on="group", how="anti")
+    priced = energy.group_by("group").agg(priced=pl.col("quantity").cast(INT128).sum())
+    both = kept.join(priced, on="group", how="left").with_columns(pl.col("priced").fill_null(0))
+    wrong = both.filter(pl.col("priced") != pl.col("quantity").cast(INT128))
+    require(
+        Fault(
+            f"group {group}", "the energy of its prices is not what was metered", str(priced), str(metered), code="conservation"
+        )
+        for group, metered, priced in wrong.select("group", "quantity", "priced").head(10).iter_rows()
+    )
+
+
 def _refusal(rows: pl.DataFrame, element: str, reason: str) -> pl.DataFrame:
     named = rows.select(pl.col("group").cast(pl.Int32), element=pl.lit(element), reason=pl.lit(reason))
     return named.unique(maintain_order=True).select(REFUSAL_SCHEMA.keys())
 
 
-def _refused_runs(group: np.ndarray, status: np.ndarray, element: str) -> pl.DataFrame:
+def _refused_runs(group: npt.NDArray[np.int32], status: npt.NDArray[np.uint8], element: str) -> pl.DataFrame:
     """A refusal for each group with a run that the kernels refuse."""
     frame = pl.DataFrame({"group": group, "status": status}, schema={"group": pl.Int32, "status": pl.UInt8})
     parts = [_refusal(frame.filter(pl.col("status") == int(reason)), element, words) for reason, words in _WORDS.items()]
@@ -234,7 +257,8 @@ def _totals(place: SuppliedVersion, single: ChannelRuns) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def _dynamic(place: SuppliedVersion, runs, status) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+def _dynamic(place: SuppliedVersion, runs: MeterRuns, status: npt.NDArray[np.uint8]) -> pl.DataFrame:
+    """`DYNAMIC_SCHEMA` of every dynamic price."""
     found = [pl.DataFrame(schema=DYNAMIC_SCHEMA)]
     for index, rule in enumerate(place.version.supply.dynamic):
         prices = charged_prices(rule, place.books.prices[place.tariff_id, rule.file])

@@ -119,9 +119,7 @@ def _channel(nmi: str, suffix: str, unit: str, minutes: int, values: Callable[[d
     return lines
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("supply") / "home"
+def _new_home(home: Path) -> Path:
     services = [(FACTORY, "B1", "factory"), (VACANT, "B2", "factory"), (ROOF, "S1", "roof")]
     build_home(home, currency="AUD", zone=ZONE, accounts=["B1", "B2", "S1"], services=services)
     (home / "tariffs/factory.yaml").write_text(FACTORY_TARIFF, encoding="utf-8")
@@ -133,6 +131,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = yaml.safe_load((home / "meterline.yaml").read_text(encoding="utf-8"))
     tree["reference"]["service_terms"] = "service_terms.csv"
     (home / "meterline.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return home
+
+
+def _drop(home: Path, name: str, lines: list[str]) -> None:
+    text = "\n".join(["100,NEM12,202608010000,MDP,RETAILER", *lines, "900", ""])
+    (home / f"inbox/meters/{name}.csv").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = _new_home(tmp_path_factory.mktemp("supply") / "home")
     for label in MONTHS:
         lines = [
             *_channel(FACTORY, "E1", "kWh", 30, _factory, label),
@@ -140,8 +149,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *_channel(ROOF, "E1", "kWh", 15, _taken, label),
             *_channel(ROOF, "B1", "kWh", 15, _given, label),
         ]
-        header = "100,NEM12,202608010000,MDP,RETAILER"
-        (home / f"inbox/meters/{label}.csv").write_text("\n".join([header, *lines, "900", ""]), encoding="utf-8")
+        _drop(home, label, lines)
     _typed(home, "run", "--until-idle", "--json", "--quiet")
     for label in MONTHS:
         _typed(home, "period", "close", label, "--quiet")
@@ -275,3 +283,26 @@ def test_lines_are_explained_down_to_the_meter(home: Path, capsys: pytest.Captur
 
 def test_all_invariants_hold_and_both_closes_replay(home: Path) -> None:
     assert broken_invariants(home) == []
+
+
+def test_a_service_that_cannot_be_billed_blocks_the_close_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A meter without its reactive channel; export that its tariff does not bill; reactive energy on an import channel."""
+    home = _new_home(tmp_path / "home")
+    lines = [
+        *_channel(FACTORY, "E1", "kWh", 30, _factory, "2026-06"),
+        *_channel(FACTORY, "B1", "kWh", 30, _factory, "2026-06"),
+        *_channel(VACANT, "E1", "kvarh", 30, _reactive, "2026-06"),
+    ]
+    _drop(home, "one", lines)
+    _typed(home, "run", "--until-idle", "--json", "--quiet")
+    assert row_account(home) == {
+        ("billed", "ok"): 30, ("filtered", "unbilled_channel"): 30, ("rejected", "unit_not_billable"): 30,
+    }  # fmt: skip
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["period", "plan", "2026-06", "--json", "--quiet", "--home", str(home)])
+    plan = json.loads(capsys.readouterr().out)
+    blocked = {check["check"]: check["figure"] for check in plan["checklist"] if check["verdict"] == "BLOCK"}
+    assert blocked == {
+        "every service can be billed": f"service {FACTORY}: power factor Reactive energy: no reactive_import channel"
+    }
