@@ -12,7 +12,7 @@ import numpy as np
 
 from rating.balances.account_file import AccountFile
 from rating.balances.balance_table import BalanceState, BalanceTable, compile_balances
-from rating.balances.balance_values import value_text
+from rating.balances.balance_values import KIND_NAMES, value_text
 from rating.balances.charge import ChargedUsage, charge_usage
 from rating.balances.layout import BALANCE, COUNT, FROM, MONEY, MONEY_BALANCE, MONEY_NANO, RULE_INDEX, TIER, TO, UNITS
 from rating.balances.refunds import refund, rerate
@@ -21,10 +21,12 @@ from rating.compiled.book import TariffBook
 from rating.compiled.compiler import compile_book
 from rating.language.rates_text import quantity_text
 from rating.language.tariff import Tariff
+from rating.language.yaml_places import close_match
 from rating.usage_rows import RefundRow, UsageRow
+from schemas.errors import ConfigurationError, Fault
 from schemas.money import amount_text
 from schemas.reasons import Reason
-from schemas.zones import instant_us, moment_of
+from schemas.zones import instant_us, moment_of, zone_of
 
 Row = dict[str, Any]
 
@@ -36,6 +38,7 @@ class AccountCharges:
     records: list[Row]
     balances: list[Row]
     first_charges: list[str] = field(default_factory=list)  # re-rating: what the records cost when they arrived
+    first_balances: list[Row] = field(default_factory=list)  # and what they left
     unallocated: list[Row] = field(default_factory=list)
 
 
@@ -55,11 +58,17 @@ def prepare_trial(tariff: Tariff, bundles: Sequence[Tariff], account: AccountFil
     Raises:
         ConfigurationError: two tariffs of one id, names that nothing defines: all at once.
     """
+    ids = [tariff.tariff_id, *(one.tariff_id for one in bundles)]
+    unknown = [(where, name) for where, name in account.tariffs_named if name not in ids]
+    if unknown:
+        raise ConfigurationError([
+            Fault(where, "no such tariff", repr(name), "the id of one whose file is listed under tariffs", close_match(name, ids))
+            for where, name in unknown
+        ])  # fmt: skip
     years = [moment_of(at).year for at in starts] or [2026]
     span = (instant_us(datetime(min(years), 1, 1, tzinfo=UTC)), instant_us(datetime(max(years) + 1, 1, 1, tzinfo=UTC)))
     book = compile_book([tariff, *bundles], span=span)
-    owners = [balance.owner for balance in account.balances if balance.owner]
-    accounts = dict.fromkeys([account.account, *account.shares, *owners], "accounts of the file")
+    accounts = dict.fromkeys(account.accounts, "accounts of the file")
     table = compile_balances(book, account.balances, accounts=accounts, shares=account.shares, home=tariff)
     return Trial(tariff, book, table, account)
 
@@ -78,9 +87,8 @@ def rerate_rows(trial: Trial, rows: Sequence[UsageRow]) -> AccountCharges:
     ids = np.array([row.record_id for row in rows], dtype=np.str_)
     again, order = rerate(trial.book, trial.table, first.state, first.postings, columns, record_id=ids)
     shown = _record_rows(trial, rows, again, order.tolist())
-    return AccountCharges(
-        shown, balance_rows(trial.table, again.state), [amount_text(int(nano)) for nano in first.charge_nano.tolist()]
-    )
+    costs = [amount_text(int(nano)) for nano in first.charge_nano.tolist()]
+    return AccountCharges(shown, balance_rows(trial.table, again.state), costs, balance_rows(trial.table, first.state))
 
 
 def run_steps(trial: Trial, rows: Sequence[UsageRow]) -> AccountCharges:
@@ -126,7 +134,8 @@ def refund_rows(trial: Trial, rows: Sequence[RefundRow]) -> AccountCharges:
     for number, row in enumerate(rows):
         at = place.get(row.balance_id)
         if at is None:
-            lost.append({"record_id": row.record_id, "balance": row.balance_id, "unallocated_refund": str(row.value)})
+            hint = close_match(row.balance_id, place)
+            lost.append({"record_id": row.record_id, "balance": row.balance_id, "unallocated_refund": row.written, "hint": hint})
             continue
         balance, amount = trial.table.balances[at], row.value * trial.table.den(at)
         is_money = balance.kind == MONEY
@@ -139,11 +148,16 @@ def refund_rows(trial: Trial, rows: Sequence[RefundRow]) -> AccountCharges:
 
 
 def balance_rows(table: BalanceTable, state: BalanceState) -> list[Row]:
-    """What is left of each balance, by account and id."""
-    found = []
+    """What each balance held at first and what is left of it, by account and id."""
+    found, start = [], table.start()
     for row, balance in enumerate(table.balances):
         value = table.value(state, row)
-        shown = {"balance": balance.balance_id, "account": balance.owner, "value": value_text(balance.kind, value)}
+        before = value_text(balance.kind, table.value(start, row))
+        owner = balance.owner or f"group {balance.share}"
+        shown = {
+            "balance": balance.balance_id, "account": owner, "kind": KIND_NAMES[balance.kind], "before": before,
+            "value": value_text(balance.kind, value),
+        }  # fmt: skip
         found.append(shown | {"units": str(value), "used": str(Fraction(int(state.used[row]), table.den(row)))})
     return sorted(found, key=lambda row: (row["account"], row["balance"]))
 
@@ -179,7 +193,7 @@ def _record_rows(trial: Trial, rows: Sequence[UsageRow], charged: ChargedUsage, 
             "record_id": row.record_id,
             "account": row.account,
             "kind": row.kind.label,
-            "start_at": moment_of(row.start_at).isoformat(),
+            "start_at": moment_of(row.start_at).astimezone(zone_of(trial.tariff.zone)).isoformat(),
             "quantity": quantity_text(row.quantity, row.kind),
             "outcome": _outcome(int(charged.status[place])),
             "charge": amount_text(int(charged.charge_nano[place])),

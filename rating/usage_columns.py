@@ -98,21 +98,19 @@ def usage_columns(usage: pl.DataFrame) -> UsageColumns:
         MeterlineError: a missing column; all fields that cannot be read, the first 20 with their row.
     """
     faults = RowFaults()
-    refuse_missing(usage, ("kind", "start_at", "quantity"), faults.file)
+    missing = missing_columns(usage, ("kind", "start_at", "quantity"), faults.file)
+    if missing:
+        raise MeterlineError(missing)
     found = read_columns(usage, faults)
     faults.refuse()
     return found
 
 
-def refuse_missing(usage: pl.DataFrame, names: tuple[str, ...], file: str) -> None:
-    """
-    Raises:
-        MeterlineError: every column that is not there, with the one that may be meant.
-    """
+def missing_columns(usage: pl.DataFrame, names: tuple[str, ...], file: str) -> list[Fault]:
+    """A fault for each column that is not there, with the one that may be meant."""
     missing = [name for name in names if name not in usage.columns]
     others = [name for name in usage.columns if name not in names]
-    if missing:
-        raise MeterlineError([Fault(file, f"column {name} is missing", next_step=close_match(name, others)) for name in missing])
+    return [Fault(file, f"column {name} is missing", next_step=close_match(name, others)) for name in missing]
 
 
 def read_columns(

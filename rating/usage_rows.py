@@ -13,7 +13,7 @@ from rating.balances.balance_values import KIND_NAMES
 from rating.balances.layout import GENERIC, MONEY
 from rating.language.written_values import UNITS, quantity_units
 from rating.language.yaml_places import close_match
-from rating.usage_columns import RowFaults, read_columns, read_quantities, read_quantity, refuse_missing, texts_of
+from rating.usage_columns import RowFaults, missing_columns, read_columns, read_quantities, read_quantity, texts_of
 from schemas.errors import Fault, MeterlineError
 from schemas.money import NANO
 from schemas.quantities import UsageKind
@@ -50,6 +50,7 @@ class RefundRow:
     record_id: str
     balance_id: str
     value: Fraction
+    written: str  # as the file says it
 
 
 def read_usage_rows(usage: pl.DataFrame, *, file: str, account: str, known: Iterable[str]) -> list[UsageRow]:
@@ -63,8 +64,7 @@ def read_usage_rows(usage: pl.DataFrame, *, file: str, account: str, known: Iter
     """
     is_step = "reservation" in usage.columns
     columns = (*_USAGE_COLUMNS, *(_STEP_COLUMNS if is_step else ()))
-    _refuse_misspelled(usage, columns, file)
-    refuse_missing(usage, ("kind", "start_at", *(() if is_step else ("quantity",))), file)
+    _refuse_columns(usage, columns, ("kind", "start_at", *(() if is_step else ("quantity",))), file)
     faults = RowFaults(file)
     text = {name: texts_of(usage, name) for name in columns}
     accounts = text["account"].replace("", account)
@@ -113,8 +113,7 @@ def read_refund_rows(refunds: pl.DataFrame, *, file: str, kinds: Mapping[str, in
     Raises:
         MeterlineError: every field that cannot be read, with file and row; columns that are missing or misspelled.
     """
-    _refuse_misspelled(refunds, _REFUND_COLUMNS, file)
-    refuse_missing(refunds, ("balance",), file)
+    _refuse_columns(refunds, _REFUND_COLUMNS, ("balance",), file)
     faults, found = RowFaults(file), []
     text = {name: texts_of(refunds, name).to_list() for name in _REFUND_COLUMNS}
     for row, name in enumerate(text["balance"]):
@@ -122,7 +121,8 @@ def read_refund_rows(refunds: pl.DataFrame, *, file: str, kinds: Mapping[str, in
         value, what = _refunded(given, kinds) if name else (Fraction(0), "no balance is named")
         if what:
             faults.found[row, 0] = Fault(faults.where(row), what)
-        found.append(RefundRow(given["record_id"] or str(row + 1), name, value))
+        written = given["amount"] or f"{given['quantity']} {given['unit']}".rstrip()
+        found.append(RefundRow(given["record_id"] or str(row + 1), name, value, written))
     faults.refuse()
     return found
 
@@ -145,26 +145,27 @@ def _refunded(given: Mapping[str, str], kinds: Mapping[str, int]) -> tuple[Fract
     except (ValueError, ZeroDivisionError):
         return Fraction(0), f"{name} is no number: {text!r}"
     if value < 0 or (kind == MONEY and value.denominator != 1):
-        return Fraction(0), f"{name} out of range: {text}, must be zero or more{' in nano-units' if value >= 0 else ''}"
+        return Fraction(0), f"{name} out of range: {text}, must be {'zero or more' if value < 0 else 'of at most nine decimals'}"
     return value, ""
 
 
-def _refuse_misspelled(rows: pl.DataFrame, known: tuple[str, ...], file: str) -> None:
-    """Columns that are not read and look like one that is: what they say would silently count for nothing.
+def _refuse_columns(rows: pl.DataFrame, known: tuple[str, ...], required: tuple[str, ...], file: str) -> None:
+    """Columns that are not there, and those that are not read and look like one that is: what they say would count for nothing.
 
     Raises:
         MeterlineError: all of them.
     """
     absent = [name for name in known if name not in rows.columns]
-    found = []
+    found, meant = [], set()
     for name in rows.columns:
-        meant = difflib.get_close_matches(name.strip().lower(), absent, n=1, cutoff=_ALIKE) if name not in known else []
-        if meant:
-            found.append(
-                Fault(file, "unknown column", repr(name), next_step=f"did you mean {meant[0]!r}?", code="unknown_column")
-            )
-    if found:
-        raise MeterlineError(found)
+        alike = difflib.get_close_matches(name.strip().lower(), absent, n=1, cutoff=_ALIKE) if name not in known else []
+        if alike:
+            meant.add(alike[0])
+            hint = f"did you mean {alike[0]!r}?"
+            found.append(Fault(file, "unknown column", repr(name), next_step=hint, code="unknown_column"))
+    lacking = missing_columns(rows, tuple(name for name in required if name not in meant), file)
+    if found or lacking:
+        raise MeterlineError([*found, *lacking])
 
 
 def _unknown(where: str, what: str, name: str, known: Iterable[str]) -> Fault:

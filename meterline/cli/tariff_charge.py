@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from meterline.cli.output import Output, table_text
+from meterline.cli.charged_text import charged_text
+from meterline.cli.output import Output
 from schemas.errors import Fault, MeterlineError
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -43,25 +44,29 @@ def command(
     from rating.tariff_files import load_tariff
     from rating.usage_rows import read_refund_rows, read_usage_rows
 
-    if is_refund and is_rerate:
-        raise MeterlineError(Fault("tariff charge", "--refund and --rerate at once", must_be="one of the two"))
+    if is_refund + is_rerate + (task != "book") > 1:
+        given = [name for name, on in (("--refund", is_refund), ("--rerate", is_rerate), (f"--as {task}", task != "book")) if on]
+        raise MeterlineError(Fault("tariff charge", f"{' and '.join(given)} at once", must_be="one of them"))
     tariff = load_tariff(tariff_file)
     account = load_account(account_file, tariff)
     bundles = [load_tariff(path) for path in account.tariff_files]
     frame = read_usage(usage_file)
+    are_steps = not is_refund and "reservation" in frame.columns
+    if are_steps and (is_rerate or task != "book"):
+        what = "steps of reservations with " + ("--rerate" if is_rerate else f"--as {task}")
+        raise MeterlineError(Fault(str(usage_file), what, must_be="without: each step books and grants"))
     if is_refund:
         kinds = {balance.balance_id: balance.kind for balance in account.balances}
-        found = refund_rows(
-            prepare_trial(tariff, bundles, account, []), read_refund_rows(frame, file=str(usage_file), kinds=kinds)
-        )
+        refunds = read_refund_rows(frame, file=str(usage_file), kinds=kinds)
+        found, asked = refund_rows(prepare_trial(tariff, bundles, account, []), refunds), "refund"
     else:
-        known = dict.fromkeys([account.account, *account.shares, *(one.owner for one in account.balances if one.owner)])
-        usage = read_usage_rows(frame, file=str(usage_file), account=account.account, known=known)
+        usage = read_usage_rows(frame, file=str(usage_file), account=account.account, known=account.accounts)
         trial = prepare_trial(tariff, bundles, account, [row.start_at for row in usage])
-        if "reservation" in frame.columns:
-            found = run_steps(trial, usage)
+        if are_steps:
+            found, asked = run_steps(trial, usage), "steps"
         else:
             found = rerate_rows(trial, usage) if is_rerate else charge_rows(trial, usage, task)
+            asked = "rerate" if is_rerate else task
     value: dict[str, Any] = {
         "tariff_id": tariff.tariff_id,
         "content_hash": tariff.content_hash,
@@ -69,29 +74,6 @@ def command(
         "records": found.records,
         "balances": found.balances,
     }
-    value |= {"first_charges": found.first_charges} if is_rerate else {}
+    value |= {"first_charges": found.first_charges, "first_balances": found.first_balances} if is_rerate else {}
     value |= {"unallocated_refund": found.unallocated} if is_refund else {}
-    Output(as_json).answer(value, lambda: _text(value))
-
-
-def _text(value: dict[str, Any]) -> str:
-    """Records with their postings below, then the balances."""
-    lines = []
-    for row in value["records"]:
-        shown = {name: cell for name, cell in row.items() if name not in ("postings", "balances") and not name.endswith("_units")}
-        lines.append("  ".join(f"{name} {cell}" for name, cell in shown.items()))
-        lines += [f"    {_posting_text(post)}" for post in row.get("postings", ())]
-    for row in value.get("unallocated_refund", ()):
-        lines.append(f"no balance {row['balance']}: {row['unallocated_refund']} not given back")
-    if value.get("first_charges"):
-        lines.append(f"when they arrived: {', '.join(value['first_charges'])} {value['currency']}")
-    cells = [(row["account"], row["balance"], row["value"]) for row in value["balances"]]
-    return "\n".join([*lines, "", table_text(("account", "balance", "left"), cells, right=("left",))])
-
-
-def _posting_text(post: dict[str, Any]) -> str:
-    what = f"{post['from']} to {post['to']}" if post["count"] else "connect fee"
-    units = f"{post['balance']} {post['taken']}" if "balance" in post else ""
-    money = f"{post['money_balance']} {post['amount']}" if "money_balance" in post else ""
-    item = f"[{post['item']}]" if "item" in post else "[allowance]"
-    return "  ".join(part for part in (what, units, money, item) if part)
+    Output(as_json).answer(value, lambda: charged_text(value, tariff.name, asked))

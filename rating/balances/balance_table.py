@@ -30,7 +30,6 @@ from rating.compiled.payer_filters import CATEGORIES_MAX, category_codes, match_
 from rating.compiled.price_terms import PriceTerms, price_terms
 from rating.compiled.rule_layout import NEVER
 from rating.language.call_terms import PayTerms
-from rating.language.shared_terms import Rounding
 from rating.language.tariff import Tariff
 from schemas.errors import ConfigurationError, Fault
 from schemas.quantities import UsageKind
@@ -140,7 +139,6 @@ def compile_balances(
     accounts: Mapping[str, str],
     shares: Mapping[str, str] | None = None,
     home: Tariff | None = None,
-    bundle_rounding: Rounding | None = None,
 ) -> BalanceTable:
     """The table of some accounts' balances.
 
@@ -148,12 +146,11 @@ def compile_balances(
         accounts: account -> settlement group: what draws on one balance lies in one group. Order gives `account_index`.
         shares: account -> share group, for those that have one.
         home: the tariff whose destinations and windows the balances name; the book's only one if left out.
-        bundle_rounding: unused by charges (a record is rounded by its tariff's rule); kept with a bundle's rate.
     Raises:
         ConfigurationError: names that nothing defines, two balances of one id, too many categories: all at once.
     """
     of = home or book.tariffs[0]
-    names = _Names(book, of, bundle_rounding or of.versions[-1].rounding)
+    names = _Names(book, of)
     codes = category_codes([balance.terms.categories for balance in balances])
     names.check(balances, accounts, codes)
     group_ids = sorted(set(accounts.values()))
@@ -244,8 +241,9 @@ def _places(ids: list[str], accounts: Mapping[str, str], group_ids: list[str]) -
 class _Names:
     """Destinations, windows and bundle tariffs by name; collects match rows, window borders and bundle rules, each once."""
 
-    def __init__(self, book: TariffBook, home: Tariff, rounding: Rounding) -> None:
-        self.book, self.home, self.rounding = book, home, rounding
+    def __init__(self, book: TariffBook, home: Tariff) -> None:
+        self.book, self.home = book, home
+        self.rounding = home.versions[-1].rounding  # only kept with a bundle's rate: the tariff's rule rounds a record
         self.prefixes: dict[str, tuple[str, ...]] = {}
         for version in home.versions:
             for to in version.destinations:

@@ -16,18 +16,21 @@ _SHOWN = {
     UsageKind.REACTIVE: ("kvarh", "varh"),
     UsageKind.LIQUID: ("m3", "L"),
 }
+_NONE = {UsageKind.VOICE: "0 s", UsageKind.MESSAGE: "0 messages", UsageKind.ENERGY: "0 kWh"}
 
 
 def quantity_text(quantity: int, kind: UsageKind) -> str:
     """`60 s`, `1 MB`, `10 KiB`: exact, in a unit that people use."""
     if kind not in _SHOWN:
         return f"{quantity} {kind.unit}"
+    if not quantity and kind in _NONE:
+        return _NONE[kind]
     for unit in _SHOWN[kind]:
         scale = UNITS[unit][1]
         if quantity and quantity % scale == 0 and (unit != "min" or quantity > 60_000) and unit != "MWh":
             return f"{quantity // scale} {unit if unit != 'message' or quantity == 1 else 'messages'}"
     if kind is UsageKind.ENERGY:
-        return f"{quantity} milliwh" if quantity else "0 kWh"
+        return f"{quantity} milliwh"
     return f"{quantity} {_SHOWN[kind][-1]}"
 
 

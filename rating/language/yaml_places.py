@@ -64,13 +64,13 @@ class Place:
     def is_quoted(self) -> bool:
         return isinstance(self.node, yaml.ScalarNode) and self.node.style in ("'", '"')
 
-    def items(self) -> list[Place]:
+    def items(self, hint: str = "leave the key out if any is meant") -> list[Place]:
         """The entries of a list; an empty list is a fault, since a missing filter means any and an empty one means nothing."""
         if not isinstance(self.node, yaml.SequenceNode):
             self.fault("not a list", must_be="a list")
             return []
         if not self.node.value:
-            self.fault("an empty list", must_be="at least one entry", next_step="leave the key out if any is meant")
+            self.fault("an empty list", must_be="at least one entry", next_step=hint)
         return [self.at(node, f"[{index}]") for index, node in enumerate(self.node.value)]
 
     def pairs(self) -> list[tuple[str, Place, Place]]:
@@ -138,7 +138,7 @@ class Fields:
         return default if place is None else (place.text() or default)
 
 
-def compose_file(text: str, file: str, faults: list[Fault]) -> Place | None:
+def compose_file(text: str, file: str, faults: list[Fault], must_be: str = "a tariff") -> Place | None:
     """The top node of a YAML text; None (and a fault) where it is no YAML or empty."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -151,6 +151,6 @@ def compose_file(text: str, file: str, faults: list[Fault]) -> Place | None:
         faults.append(Fault(file, f"not YAML: {str(cause).splitlines()[0]}", code="not_yaml"))
         return None
     if node is None:
-        faults.append(Fault(file, "the file is empty", must_be="a tariff", code="not_yaml"))
+        faults.append(Fault(file, "the file is empty", must_be=must_be, code="not_yaml"))
         return None
     return Place(faults, file, node)
