@@ -79,7 +79,8 @@ def apply_discounts(
     """
     of = book.discounts
     rows = len(net_nano)
-    set_of_rule = book.rule_words[book.rule_rows[:, 7] + LADDER].astype(np.int32)
+    words = book.rule_words[book.rule_rows[:, 7] + LADDER] if book.rules else np.full(len(book.rule_rows), -1)
+    set_of_rule = words.astype(np.int32)  # a book of metered supply alone has no rules
     room = _room(of.set_first, set_of_rule, records.rule_index) if len(of.entries) else 0
     if not room:
         nothing = GivenDiscounts(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64))
