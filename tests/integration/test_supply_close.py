@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
 from meterline.cli import main
+from meterline.close.bill_view import read_bill
+from meterline.config import load_config
+from meterline.runtime.engine import open_engine
 from tests.tools.homes import broken_invariants, build_home, row_account, sealed
 
 ZONE = "Australia/Brisbane"  # the clock of NEM12: local days are its days
@@ -306,3 +310,67 @@ def test_a_service_that_cannot_be_billed_blocks_the_close_by_name(tmp_path: Path
     assert blocked == {
         "every service can be billed": f"service {FACTORY}: power factor Reactive energy: no reactive_import channel"
     }
+
+
+TWO_VERSIONS = """\
+tariff: home
+name: Home
+currency: EUR
+zone: Europe/Berlin
+service: utility
+versions:
+  - version: "1"
+    effective_from: 2026-01-01
+    effective_to: 2026-06-15
+    rounding: {scope: line, mode: none}
+    energy: {prices: [{item: Energy, price: "0.30", per: 1 kWh}]}
+    demand: [{item: Demand, price: "1", per: 1 kW, prorate: days}]
+    fees: [{name: Supply charge, amount: "1", per: day}, {name: Metering, amount: "7", per: month, prorate: false}]
+  - version: "2"
+    effective_from: 2026-06-15
+    rounding: {scope: line, mode: none}
+    energy: {prices: [{item: Energy, price: "0.40", per: 1 kWh}]}
+    demand: [{item: Demand, price: "2", per: 1 kW, prorate: days}]
+    fees: [{name: Supply charge, amount: "2", per: day}, {name: Metering, amount: "7", per: month, prorate: false}]
+"""
+
+
+def test_meter_days_are_cut_where_version_account_and_month_change(tmp_path: Path) -> None:
+    """Berlin's midnight lies inside days of UTC+10; a version begins on the 15th, another account takes over on the 25th."""
+    home = tmp_path / "home"
+    build_home(home, currency="EUR", zone="Europe/Berlin", accounts=["A", "B"], services=[])
+    (home / "services.csv").write_text(
+        "service_id,account_id,tariff_id,effective_from,effective_to\n"
+        f"{FACTORY},A,home,2026-01-01,2026-06-25\n{FACTORY},B,home,2026-06-25,\n",
+        encoding="utf-8",
+    )
+    (home / "tariffs/home.yaml").write_text(TWO_VERSIONS, encoding="utf-8")
+    lines = [f"200,{FACTORY},E1,,E1,N1,M1,kWh,30,"]
+    metered: dict[datetime, int] = {}
+    for number in range(-2, 32):
+        on = date(2026, 6, 1) + timedelta(days=number)
+        values = [(number + 3) * 100 + slot for slot in range(48)]
+        start = datetime(on.year, on.month, on.day, tzinfo=timezone(timedelta(hours=10)))
+        metered |= {start + timedelta(minutes=30 * slot): value for slot, value in enumerate(values)}
+        texts = [f"{value // 1000}.{value % 1000:03d}" for value in values]
+        lines.append(f"300,{on:%Y%m%d},{','.join(texts)},A,,,20260801000000,")
+    _drop(home, "june", lines)
+    _typed(home, "run", "--until-idle", "--quiet")
+    parts = (("A", "1", 1, 15, 1, 7), ("A", "2", 15, 25, 2, 0), ("B", "2", 25, 31, 2, 7))
+    expected, found = {}, {}
+    for account, version, first, end, price, once in parts:
+        low, high = (datetime(2026, 6, 1, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(days=day - 1) for day in (first, end))
+        own = [value for at, value in metered.items() if low <= at < high]
+        charged = {
+            "Energy": Fraction(sum(own), 1000) * Fraction(price + 2, 10),
+            "Demand": Fraction(max(own) * 2, 1000) * price * Fraction(end - first, 30),
+            "Supply charge": Fraction(price * (end - first)),
+            "Metering": Fraction(once),
+        }
+        expected |= {(account, version, item): amount for item, amount in charged.items() if amount}
+    with open_engine(load_config(home)) as engine:
+        for account in ("A", "B"):
+            view = read_bill(engine.config, engine.log, f"2026-06-{account}")
+            found |= {(account, line["version"], line["item"]): Fraction(line["exact_nano"], 10**9) for line in view.lines}
+    rounded = {key: Fraction(round(amount * 10**9), 10**9) for key, amount in expected.items()}
+    assert {key: amount for key, amount in found.items() if key[2] != "Carried rounding"} == rounded
