@@ -31,9 +31,9 @@ def spread_keys(rank, start_at, first_at, time_bits, block_bits, starts, target,
     rows = len(rank)
     for i in range(rows):
         starts[(rank[i] >> block_bits) + 2] += 1
-    for block in range(2, len(starts)):
-        starts[block] += starts[block - 1]
-    low: Any = (1 << block_bits) - 1
+    for before in range(2, len(starts)):
+        starts[before] += starts[before - 1]
+    low = (1 << block_bits) - 1
     shift = np.uint64(time_bits)
     for i in range(rows):
         block = np.uint64(rank[i] >> block_bits) + _ONE

@@ -102,10 +102,16 @@ def _allowance_options(of: Allowance) -> str:
         f"valid {of.expiry.days} days" if of.expiry.days else "",
         f"valid {of.expiry.periods} periods" if of.expiry.periods > 1 else "",
         f"rolls over {of.rollover.periods} periods" if of.rollover else "",
-        "capped for each member" if of.member_cap is not None else "",
+        f"each member at most {_member_cap_text(of)}" if of.member_cap is not None else "",
+        f"shared {of.share_order} first" if of.share_order not in ("", "own_first") else "",
         f"priority {of.priority}" if of.priority else "",
     ]
     return "".join(f", {text}" for text in said if text)
+
+
+def _member_cap_text(of: Allowance) -> str:
+    assert of.member_cap is not None
+    return f"{of.member_cap} units" if of.kind is None else quantity_text(of.member_cap, of.kind)
 
 
 def fee_text(fee: Fee) -> str:
