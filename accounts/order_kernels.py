@@ -36,9 +36,9 @@ def spread_keys(rank, start_at, first_at, time_bits, block_bits, starts, target,
     low = (1 << block_bits) - 1
     shift = np.uint64(time_bits)
     for i in range(rows):
-        block = np.uint64(rank[i] >> block_bits) + _ONE
-        place = np.uint64(starts[block])
-        starts[block] = np.int64(place + _ONE)
+        of_block = np.uint64(rank[i] >> block_bits) + _ONE
+        place = np.uint64(starts[of_block])
+        starts[of_block] = np.int64(place + _ONE)
         target[i] = place
         row_of[place] = i
         keys[place] = (np.uint64(rank[i] & low) << shift) | np.uint64(start_at[i] - first_at)

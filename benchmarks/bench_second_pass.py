@@ -87,9 +87,9 @@ def second_pass(book: TariffBook, grants: Grants, column: Columns, accounts: int
     """Bring the events into order, then let grants and ladders work: what is measured."""
     group = grants.group_of_account[column["account_index"]]
     order = arrange_by_account(group, column["start_at"], column["hi"], column["lo"], ranks=accounts)
-    sorted_ = {name: order.take(values) for name, values in column.items() if name not in ("hi", "lo")}
+    sorted_: dict[str, Any] = {name: order.take(values) for name, values in column.items() if name not in ("hi", "lo")}
     groups = order.take(group)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]])
+    starts = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1, [len(groups)]])
     return discount_calls(book, group_start=starts, grants=grants, **sorted_)
 
 

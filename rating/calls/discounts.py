@@ -97,8 +97,7 @@ def tier_share(tiers, first, end, total):  # type: ignore[no-untyped-def]
     """The ppm of the tier that a running total has reached."""
     ppm = 0
     for tier in range(first, end):
-        if tiers[tier, 0] <= total:
-            ppm = tiers[tier, 1]
+        ppm = tiers[tier, 1] if tiers[tier, 0] <= total else ppm
     return ppm
 
 
@@ -134,7 +133,8 @@ def amount_given(row, tiers, counter, charge, left, units, offer):  # type: igno
     elif row[SPLIT] and base > 0 and span > 0:
         given = split_share(tiers, row[TIER_FIRST], row[TIER_END], before, span, base)
     else:
-        given = share_of(base, tier_share(tiers, row[TIER_FIRST], row[TIER_END], before))
+        ppm = tier_share(tiers, row[TIER_FIRST], row[TIER_END], before)
+        given = share_of(base, ppm) if ppm != 0 else 0
     if row[IS_LIMITED]:
         free = row[FIRST_UNITS] - counter[UNITS_USED]
         if free <= 0 or counter[RECORDS_USED] >= row[FIRST_RECORDS]:
@@ -166,7 +166,7 @@ def filters_hold(  # type: ignore[no-untyped-def]
 def give_discounts(  # type: ignore[no-untyped-def]
     account_index, start_at, called_number, quantity, allowance_units, rule_index, tariff_index, eligible, offers,
     span_start, steps, segment, top, sub, index_bits,
-    set_of_rule, set_first, rows, tiers, rule_mask, destinations, windows, counters,
+    set_of_rule, has_retroactive, set_first, rows, tiers, rule_mask, destinations, windows, counters,
     net_nano, discount_nano, given_row, given_discount, given_nano,
 ):  # fmt: skip
     """Reduce `net_nano` [n] by the discounts of each record, in the order given.
@@ -174,7 +174,7 @@ def give_discounts(  # type: ignore[no-untyped-def]
     Args:
         eligible: [n], bit j: conditions that need the account hold for the j-th discount of the record's set; read only where
             one has such conditions. offers: [n, slots], what the record costs by the trial rates of its set; read likewise.
-        set_of_rule: i4[rules], -1 for a rule without discounts.
+        set_of_rule: i4[rules], -1 for a rule without discounts. has_retroactive: whether any discount is.
         counters: [accounts, counters, 5], raised in place.
     Writes:
         discount_nano: the sum for each record. given_*: one row for each discount that gave something, and for each retroactive
@@ -188,9 +188,10 @@ def give_discounts(  # type: ignore[no-untyped-def]
         of_set = set_of_rule[rule]
         if of_set < 0:
             continue
-        charge = net_nano[i]
-        left = charge
+        charge = left = net_nano[i]
         units = max(quantity[i] - allowance_units[i], 0)
+        if charge == 0 and units == 0 and not has_retroactive:
+            continue
         taken = 0
         first = set_first[of_set]
         for d in range(first, set_first[of_set + 1]):
@@ -217,9 +218,7 @@ def give_discounts(  # type: ignore[no-untyped-def]
             counter[MONEY_TOTAL] = raised(counter[MONEY_TOTAL], charge)
             counter[QUANTITY_TOTAL] = raised(counter[QUANTITY_TOTAL], units)
             if given != 0 or row[RETROACTIVE]:
-                given_row[written] = i
-                given_discount[written] = d
-                given_nano[written] = given
+                given_row[written], given_discount[written], given_nano[written] = i, d, given
                 written += 1
         discount_nano[i] = charge - left
         net_nano[i] = left

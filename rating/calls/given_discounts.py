@@ -96,8 +96,8 @@ def apply_discounts(
         records.account_index, records.start_at, records.called_number, records.quantity, records.allowance_units,
         records.rule_index, records.tariff_index, eligible, offers,
         book.span[0], lines.index, lines.segment, book.prefixes.top, book.prefixes.sub, INDEX_BITS,
-        set_of_rule, of.set_first, of.rows, of.tiers, of.rule_mask, of.destinations, of.windows, counters,
-        net_nano, discount, given.record, given.discount_index, given.amount_nano,
+        set_of_rule, bool(of.rows[:, RETROACTIVE].any()), of.set_first, of.rows, of.tiers, of.rule_mask, of.destinations,
+        of.windows, counters, net_nano, discount, given.record, given.discount_index, given.amount_nano,
     )  # fmt: skip
     found = GivenDiscounts(given.record[:written], given.discount_index[:written], given.amount_nano[:written])
     check_given(found, discount)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,10 +126,11 @@ def discount_calls(
     records = Records(accounts, tariffs, kinds_of, numbers, starts, used, categories, rules)
     paid = _Paid(book, grants, records, charges, after)
     paid.run()
-    net, first = paid.net, paid.payer
-    allowance = np.full(len(first), -1, dtype=np.int32)
-    allowance[first >= 0] = grants.allowance_index[first[first >= 0]]
-    covered_nano = np.where(paid.status == 0, columns[6] - net, 0)
+    net = paid.net
+    allowance = np.append(grants.allowance_index, np.int32(-1))[paid.payer]  # payer -1 is the last
+    covered_nano = np.subtract(charges, net, out=paid.payer)  # fresh memory is dear: the payers are not read any more
+    if paid.status.any():
+        covered_nano[paid.status != 0] = 0
     started = None if activation_at is None else kernel_column(activation_at, np.int64)
     taken = DiscountInput(columns[1], columns[2], columns[4], columns[5], paid.covered, columns[7], columns[8])
     discount, by_name = apply_discounts(book, taken, net, after.counters, contracts, started)
@@ -155,7 +157,7 @@ class _Paid:
         self._book, self._table, self._records, self._list = book, grants.table, records, list_nano
         self._counters = state.counters
         self._state = BalanceState(np.append(state.units_left, 0), np.append(state.used, 0), state.member_used)
-        self.net, self.covered, self.payer = (np.zeros(rows, dtype=np.int64) for _ in range(3))
+        self.net, self.covered, self.payer = (np.empty(rows, dtype=np.int64) for _ in range(3))
         self.status = np.zeros(rows, dtype=np.uint8)
 
     def run(self) -> None:
@@ -204,13 +206,15 @@ def _check(book: TariffBook, columns: list[npt.NDArray[np.int64]], grants: Grant
     groups, accounts, starts, rules, tariffs = columns[0], columns[1], columns[2], columns[7], columns[8]
     if len({len(column) for column in columns[1:]}) != 1:
         raise MeterlineError(Fault("discount_calls", "columns of different lengths", must_be="one length"))
-    if not len(groups) or groups[0] != 0 or groups[-1] != len(accounts) or (np.diff(groups) < 0).any():
+    if not len(groups) or groups[0] != 0 or groups[-1] != len(accounts) or (groups[1:] < groups[:-1]).any():
         raise MeterlineError(Fault("group_start", "not the starts of groups", must_be="from 0 to the records' number, ascending"))
     known = len(grants.group_of_account)
-    bad = (accounts < 0) | (accounts >= known)
-    refuse_row("account_index", bad, "no contract has this account", accounts, f"0 to {known - 1}")
-    refuse_row("rule_index", (rules < 0) | (rules >= len(book.rules)), "a record without a rule", rules, "a rule of the book")
-    bad = (tariffs < 0) | (tariffs >= len(book.tariff_ids))
-    refuse_row("tariff_index", bad, "no such tariff", tariffs, "an index of the book")
-    bad = (starts < book.span[0]) | (starts >= book.span[1])
-    refuse_row("start_at", bad, "outside the book's span", starts, str(book.span))
+    _refuse_outside("account_index", accounts, (0, known), "no contract has this account", f"0 to {known - 1}")
+    _refuse_outside("rule_index", rules, (0, len(book.rules)), "a record without a rule", "a rule of the book")
+    _refuse_outside("tariff_index", tariffs, (0, len(book.tariff_ids)), "no such tariff", "an index of the book")
+    _refuse_outside("start_at", starts, book.span, "outside the book's span", str(book.span))
+
+
+def _refuse_outside(where: str, values: npt.NDArray[Any], span: tuple[int, int], what: str, must_be: str) -> None:
+    if len(values) and (values.min() < span[0] or values.max() >= span[1]):
+        refuse_row(where, (values < span[0]) | (values >= span[1]), what, values, must_be)

@@ -13,7 +13,7 @@ from rating.compiled.book import BookRule, TariffBook
 from rating.compiled.discount_sets import OFFER, OFFER_SLOT
 from rating.compiled.rule_arrays import weights_of
 from rating.compiled.rule_layout import LADDER, NEVER, SCALE_SHIFT
-from schemas.kernels import kernel
+from schemas.kernels_borrowed import borrowing_kernel
 from schemas.quantities import INT64_MAX
 
 I64 = npt.NDArray[np.int64]
@@ -33,20 +33,20 @@ def trial_charges(book: TariffBook, rule_index: npt.NDArray[np.int32], quantity:
     exact = np.zeros(len(rule_index), dtype=np.bool_)
     _price_offers(
         rule_index, quantity, allowance_units, book.rule_rows, book.rule_words, of.set_first, of.rows, of.rule_mask,
-        of.offer_rows, of.offer_scales, of.offer_words, book.timelines.segment, book.choices, charges, exact,
+        of.offer_rows, of.offer_scales, of.offer_words, book.timelines.segment, book.choices,
+        np.empty((0, 6), dtype=np.int64), charges, exact,
     )  # fmt: skip
     for row in np.flatnonzero(exact).tolist():
         _price_exactly(book, row, int(rule_index[row]), int(quantity[row]), int(allowance_units[row]), charges)
     return charges
 
 
-@kernel()
+@borrowing_kernel
 def _price_offers(  # type: ignore[no-untyped-def]
     rule_index, quantity, allowance_units, rule_rows, words, set_first, rows, rule_mask,
-    offer_rows, offer_scales, offer_words, segment, choices, charges, exact,
+    offer_rows, offer_scales, offer_words, segment, choices, nothing, charges, exact,
 ):  # fmt: skip
-    """Write `charges`; `exact` marks the rows whose products could leave int64."""
-    nothing = np.empty((0, 6), dtype=np.int64)
+    """Write `charges`; `exact` marks the rows whose products could leave int64. nothing: [0, 6], no step is to be shown."""
     for i in range(len(rule_index)):
         of_set = words[rule_rows[rule_index[i], 7] + LADDER]
         if of_set < 0 or quantity[i] <= allowance_units[i]:
