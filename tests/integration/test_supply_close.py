@@ -357,7 +357,8 @@ def test_meter_days_are_cut_where_version_account_and_month_change(tmp_path: Pat
     _drop(home, "june", lines)
     _typed(home, "run", "--until-idle", "--quiet")
     parts = (("A", "1", 1, 15, 1, 7), ("A", "2", 15, 25, 2, 0), ("B", "2", 25, 31, 2, 7))
-    expected, found = {}, {}
+    expected: dict[tuple[str, str, str], Fraction] = {}
+    found: dict[tuple[str, str, str], Fraction] = {}
     for account, version, first, end, price, once in parts:
         low, high = (datetime(2026, 6, 1, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(days=day - 1) for day in (first, end))
         own = [value for at, value in metered.items() if low <= at < high]
