@@ -7,26 +7,19 @@ from typing import Any
 import numpy as np
 
 from rating.balances.layout import (
-    BLOCK,
     BOOK,
     BOOKED,
-    BUNDLE,
     CALL_WORDS,
     COVERED,
     ELAPSED,
-    FEE_TOO,
     FIRST_PAYER,
-    FLAGS,
     GRANT,
-    KIND,
-    MONEY,
     MONEY_BALANCE,
     MONEY_NANO,
     NEEDS_EXACT,
     POSTINGS_FULL,
-    TAKE,
 )
-from rating.balances.payer_list import list_payers, move_units, opening, undo, unit_room
+from rating.balances.payer_list import list_payers, undo
 from rating.balances.walk import walk_call
 from rating.compiled.prefixes import node_of_number
 from schemas.kernels_borrowed import borrowing_kernel, borrowing_part
@@ -39,7 +32,6 @@ _ZERO_USAGE = int(Reason.ZERO_USAGE)
 _OVERFLOW = int(Reason.CHARGE_OVERFLOW)
 LIMIT = 2**61  # of the compiled walk: totals stay below an eighth of it
 _ASKED_MAX = 2**61
-_VALUE_MAX = 2**62
 
 
 @borrowing_part
@@ -80,28 +72,6 @@ def charge_call(
     return status, after
 
 
-@borrowing_part
-def paid_whole(payers: Any, left: Any, b: int, kind: int, start_at: int, asked: int, account: int) -> int:
-    """Usage paid where the first balance in debit order pays all of a call in blocks, with no fee due: the walk's first step.
-
-    Returns 0, and takes nothing, where that is not so.
-    """
-    term = payers.term[b]
-    if payers.terms[term, KIND] == MONEY or payers.terms[term, FLAGS] & (BUNDLE | FEE_TOO) != 0:
-        return 0
-    is_open, change = opening(payers, b, start_at, start_at, kind == 0)
-    if not is_open or change < asked:
-        return 0
-    step, per = payers.terms[term, BLOCK + kind], payers.terms[term, TAKE + kind]
-    count = (asked + step - 1) // step
-    if count > _VALUE_MAX // step or unit_room(payers, left, b, per, count, account) < count:
-        return 0
-    if left.used[b] > _VALUE_MAX - count * per:
-        return 0
-    move_units(payers, left, b, count * per, account)
-    return int(count * step)
-
-
 @borrowing_kernel
 def charge_records(  # type: ignore[no-untyped-def]
     lines, prices, payers, left, top, sub, records, first, task, bill, list_nano, keep, carry, calls, scratch, listed, posts,
@@ -120,7 +90,7 @@ def charge_records(  # type: ignore[no-untyped-def]
         them, -1 none; over_nano: how far it took the default money balance below its credit limit.
     Returns (record at which it stopped, postings, NEEDS_EXACT or POSTINGS_FULL, 0 at the end).
     """
-    limit, is_plain = LIMIT, len(list_nano) > 0 and task == BOOK and not (keep or carry)
+    limit = LIMIT
     for i in range(first, len(status)):
         account = np.int64(records.account[i])
         group = np.int64(payers.group_of[account])
@@ -140,11 +110,6 @@ def charge_records(  # type: ignore[no-untyped-def]
         if live == 0 and len(list_nano) > 0 and bill and entries == 1:
             net_nano[i], status[i] = list_nano[i], 0
             continue
-        if live > 0 and is_plain and records.asked[i] <= _ASKED_MAX:
-            covered[i] = paid_whole(payers, left, listed[0, 0], kind, records.start_at[i], records.asked[i], account)
-            if covered[i] > 0:
-                payer[i], status[i] = listed[0, 0], 0
-                continue
         call = calls[i if carry else 0]
         if not carry:
             for word in range(CALL_WORDS):
