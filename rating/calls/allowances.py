@@ -194,7 +194,7 @@ def _brought(book: TariffBook, contracts: pl.DataFrame, carried: pl.DataFrame) -
         schema={"allowance_index": pl.Int32, "priority": pl.Int64, "name": pl.String}, orient="row",
     )  # fmt: skip
     return (
-        carried.select(CARRIED_SCHEMA)
+        carried.select(*CARRIED_SCHEMA)
         .join(contracts.select("account_index", "group_index").unique(), on="account_index", how="inner")
         .join(allowances, on="allowance_index", how="inner")
         .with_columns(carried=True)
@@ -286,7 +286,9 @@ def carry_over(
         caps.append(rolls.cap * int(grants.table.payers.terms[index, DEN]) if rolls else -1)
         until.append(ends[rolls.periods] if rolls else 0)
     of_grant = grants.allowance_index
-    cap = np.where(grants.carried, -1, np.array(caps, dtype=np.int64)[of_grant]) if len(caps) else np.zeros(0, np.int64)
+    # A grant that is valid for several periods is carried too, and is still valid from its granting on.
+    has_rolled = grants.carried & (grants.valid_from_at > grants.granted_at)
+    cap = np.where(has_rolled, -1, np.array(caps, dtype=np.int64)[of_grant]) if len(caps) else np.zeros(0, np.int64)
     to_at = np.array(until, dtype=np.int64)[of_grant] if len(caps) else np.zeros(0, np.int64)
     endless = np.array([entry.allowance.unlimited for entry in book.allowances], dtype=np.bool_)[of_grant]
     done = end_period(
